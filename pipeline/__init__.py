@@ -1,0 +1,1 @@
+"""The drivers of the pipeline: Prefect flows around the dvc command."""

@@ -1,0 +1,69 @@
+"""Residual networks in Keras, after He et al. 2015 and 2016.
+
+    import resnet
+    model = resnet.create("resnet20", input_shape=(32, 32, 3), classes=10)
+    resnet.fit(model, images, labels, resnet.Recipe(epochs=10))
+
+Keras is imported when it is first needed, so that the table of architectures costs nothing to read.
+"""
+
+import functools
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from resnet.variants import Variant, names, variant
+
+if TYPE_CHECKING:
+    from resnet.complexity import Complexity, describe
+    from resnet.images import UnreadableImage, read_picture
+    from resnet.network import create, create_for_training, portable
+    from resnet.recipe import Recipe
+    from resnet.saving import class_names, save
+    from resnet.training import fit
+
+__all__ = [
+    "Complexity",
+    "Recipe",
+    "UnreadableImage",
+    "Variant",
+    "class_names",
+    "describe",
+    "create",
+    "create_for_training",
+    "fit",
+    "names",
+    "portable",
+    "read_picture",
+    "save",
+    "variant",
+]
+
+_HOMES = {
+    "Complexity": "complexity",
+    "Recipe": "recipe",
+    "UnreadableImage": "images",
+    "class_names": "saving",
+    "describe": "complexity",
+    "create": "network",
+    "create_for_training": "network",
+    "fit": "training",
+    "portable": "network",
+    "read_picture": "images",
+    "save": "saving",
+}
+# ResNet50 and its kin, in the habit of keras.applications.
+_CONSTRUCTORS = {
+    name.replace("resnet", "ResNet").replace("v2", "V2"): name for name in names() if name.startswith("resnet")
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _CONSTRUCTORS:
+        return functools.partial(__getattr__("create"), _CONSTRUCTORS[name])
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"resnet.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'resnet' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *_CONSTRUCTORS])

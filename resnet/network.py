@@ -1,0 +1,207 @@
+"""A row of the table becomes a Keras model.
+
+Every block is a small model, and every group a Sequential of its blocks: so depth is a loop to Keras, which
+walks a functional graph by recursion and ends a plain thousand-layer one in RecursionError.
+"""
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import keras
+from keras import layers, ops
+
+from resnet.blocks import BLOCKS
+from resnet.convolutions import Convolutions
+from resnet.shortcuts import SHORTCUTS
+from resnet.variants import Shortcut, Stem, Variant, variant
+
+Tensor = Any
+Pooling = Literal["avg", "max"]
+
+SMALL_IMAGE = 64
+IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)
+
+
+@dataclasses.dataclass(frozen=True)
+class Architecture:
+    """Everything that `create` was told, so that the same network can be built again."""
+
+    variant: Variant
+    input_shape: tuple[int | None, int | None, int]
+    classes: int
+    include_top: bool
+    pooling: Pooling | None
+    classifier_activation: str | None
+
+    def build(self) -> keras.Model:
+        """Build the network with fresh weights."""
+        row = self.variant
+        conv = Convolutions(row.bias)
+        inputs = keras.Input(self.input_shape, name="image")
+        x = preprocessing(inputs, row)
+        x = stem(x, row, conv)
+        for number, group in enumerate(groups(row), start=2):
+            x = stack(x, group, row, conv, name=f"conv{number}")
+        if row.block == "preactivation":
+            x = conv.norm_relu(x, name="post")
+        model = keras.Model(inputs, self._head(x), name=row.name)
+        model.architecture = self
+        return model
+
+    def _head(self, x: Tensor) -> Tensor:
+        if not self.include_top:
+            pool = {"avg": layers.GlobalAveragePooling2D, "max": layers.GlobalMaxPooling2D, None: None}[self.pooling]
+            return pool(name=f"{self.pooling}_pool")(x) if pool else x
+        x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
+        # Probabilities stay float32 under mixed precision.
+        return layers.Dense(self.classes, self.classifier_activation, dtype="float32", name="predictions")(x)
+
+
+def create(
+    name: str,
+    *,
+    input_shape: tuple[int | None, int | None, int] = (224, 224, 3),
+    classes: int = 1000,
+    include_top: bool = True,
+    pooling: Pooling | None = None,
+    classifier_activation: str | None = "softmax",
+    shortcut: Shortcut | None = None,
+    stem: Stem | None = None,
+) -> keras.Model:
+    """Build a residual network that takes raw RGB images of values 0 to 255.
+
+    Args:
+        name: A name of `resnet.names()`.
+        pooling: What ends a network without top; None leaves the feature map.
+        shortcut: Option A, B or C instead of the row's own.
+        stem: `large` (7x7, stride 2, max-pool) or `small` (3x3) instead of the one for this image size.
+
+    Shapes:
+        (N, H, W, 3) uint8 or float to (N, classes); without top (N, H / 32, W / 32, C), or (N, C) pooled.
+
+    Raises:
+        ValueError: An unknown name, an image too small for the network, fewer than two classes.
+
+    Source: He et al. 2015 (arXiv 1512.03385), He et al. 2016 (arXiv 1603.05027).
+    """
+    row = variant(name)
+    _check(row, input_shape, classes, include_top, pooling)
+    changes = {"shortcut": shortcut, "stem": stem or stem_for(row, input_shape)}
+    row = dataclasses.replace(row, **{key: value for key, value in changes.items() if value})
+    for key, choices in (("shortcut", "ABC"), ("stem", ("small", "large"))):
+        if getattr(row, key) not in choices:
+            raise ValueError(f"{key} is {getattr(row, key)!r}; expected one of {', '.join(choices)}")
+    return Architecture(row, tuple(input_shape), classes, include_top, pooling, classifier_activation).build()
+
+
+def create_for_training(name: str, *, precision: str = "float32", **arguments: Any) -> keras.Model:
+    """Build the form of a network that trains; `portable` turns it into the one to save.
+
+    Args:
+        precision: A Keras dtype policy: float32, mixed_bfloat16 or mixed_float16.
+        **arguments: As for `create`.
+    """
+    with _dtype_policy(precision):
+        return create(name, **arguments)
+
+
+def portable(model: keras.Model) -> keras.Model:
+    """Rebuild a network with its weights in stock float32 layers, uncompiled: what is saved and measured.
+
+    Raises:
+        ValueError: The model was not made by `create` or `create_for_training`.
+    """
+    architecture = getattr(model, "architecture", None)
+    if architecture is None:
+        raise ValueError(f"expected a model made by resnet.create or resnet.create_for_training, got {model.name!r}")
+    with _dtype_policy("float32"):
+        twin = architecture.build()
+    twin.set_weights(model.get_weights())
+    return twin
+
+
+def stem_for(row: Variant, input_shape: tuple[int | None, int | None, int]) -> Stem:
+    """Choose a stem: a large one would leave an image below 64 pixels nothing to see."""
+    known = [side for side in input_shape[:2] if side]
+    return "small" if known and min(known) < SMALL_IMAGE else row.stem
+
+
+def preprocessing(x: Tensor, row: Variant) -> Tensor:
+    """Scale 0..255 RGB to what the row's weights expect, in stock layers."""
+    if row.preprocessing == "caffe":
+        bgr = ops.flip(x, axis=-1)
+        return layers.Rescaling(1.0, [-mean for mean in IMAGENET_MEAN_BGR], name="preprocessing")(bgr)
+    return layers.Rescaling(1 / 127.5, -1.0, name="preprocessing")(x)
+
+
+def stem(x: Tensor, row: Variant, conv: Convolutions) -> Tensor:
+    """The first convolution; networks of pre-activation blocks leave its normalisation to the first block."""
+    preactivated = row.block == "preactivation"
+    convolution = conv.bare if preactivated else conv.normalised
+    if row.stem == "large":
+        x = convolution(x, row.filters[0], 7, 2, name="conv1_conv")
+    else:
+        x = convolution(x, row.filters[0], 3, name="conv1_conv")
+    if not preactivated:
+        x = conv.norm_relu(x, name="conv1")
+    if row.stem == "large":
+        x = layers.ZeroPadding2D(1, name="pool1_pad")(x)
+        x = layers.MaxPooling2D(3, 2, name="pool1_pool")(x)
+    return x
+
+
+def groups(row: Variant) -> Iterator[list[tuple[int, int]]]:
+    """Yield each group as its blocks' (filters, stride)."""
+    for index, (repeats, filters) in enumerate(zip(row.repeats, row.filters, strict=True)):
+        strides = [1] * repeats
+        if row.downsampling == "first" and index > 0:
+            strides[0] = 2
+        if row.downsampling == "last" and index < len(row.repeats) - 1:
+            strides[-1] = 2
+        yield [(filters, stride) for stride in strides]
+
+
+def stack(x: Tensor, group: list[tuple[int, int]], row: Variant, conv: Convolutions, name: str) -> Tensor:
+    """A group: its blocks one behind the other, each a model of its own."""
+    block_inputs = keras.Input(x.shape[1:])
+    blocks: list[keras.Model] = []
+    shape = x.shape[1:]
+    for number, (filters, stride) in enumerate(group, start=1):
+        blocks.append(block_model(row, shape, filters, stride, conv, f"{name}_block{number}"))
+        shape = blocks[-1].output_shape[1:]
+    return keras.Sequential([block_inputs, *blocks], name=name)(x)
+
+
+def block_model(
+    row: Variant, shape: tuple[int | None, ...], filters: int, stride: int, conv: Convolutions, name: str
+) -> keras.Model:
+    """One block as a model."""
+    inputs = keras.Input(shape)
+    outputs = BLOCKS[row.block](inputs, filters, stride, SHORTCUTS[row.shortcut], conv)
+    return keras.Model(inputs, outputs, name=name)
+
+
+@contextlib.contextmanager
+def _dtype_policy(name: str) -> Iterator[None]:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _check(
+    row: Variant, input_shape: tuple[int | None, ...], classes: int, include_top: bool, pooling: str | None
+) -> None:
+    if len(input_shape) != 3 or input_shape[-1] != 3:
+        raise ValueError(f"input_shape is {input_shape}; expected (height, width, 3), an RGB image")
+    small = [side for side in input_shape[:2] if side is not None and side < row.minimum_size]
+    if small:
+        raise ValueError(f"images of {small[0]} pixels are too small for {row.name}: it needs {row.minimum_size} or more")
+    if include_top and classes < 2:
+        raise ValueError(f"classes is {classes}; a classifier needs at least 2")
+    if pooling not in (None, "avg", "max"):
+        raise ValueError(f"pooling is {pooling!r}; expected None, 'avg' or 'max'")

@@ -1,0 +1,62 @@
+"""Models as files that are the same to the byte whenever the model is the same."""
+
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the first date that a zip can hold
+_CLASSES = "classes.json"
+
+
+def save(model: keras.Model, path: Path | str, classes: Sequence[str] | None = None) -> None:
+    """Write a `.keras` file canonically, replacing a former one only when the new one is complete.
+
+    Keras' own holds the date, and memory addresses as `shared_object_id`. Stock Keras loads this one alike.
+
+    Args:
+        classes: Names to store beside the model, in the order of its outputs.
+    """
+    path = Path(path)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as folder:
+        plain, canonical = Path(folder, "plain.keras"), Path(folder, "canonical.keras")
+        model.save(plain)
+        with zipfile.ZipFile(plain) as source, zipfile.ZipFile(canonical, "w") as target:
+            for name in sorted(source.namelist()):
+                target.writestr(zipfile.ZipInfo(name, _EPOCH), _canonical(name, source.read(name)))
+            if classes is not None:
+                target.writestr(zipfile.ZipInfo(_CLASSES, _EPOCH), json.dumps(list(classes)))
+        os.replace(canonical, path)
+
+
+def class_names(path: Path | str) -> list[str] | None:
+    """Read the names that were stored beside a model, if any."""
+    with zipfile.ZipFile(path) as archive:
+        return json.loads(archive.read(_CLASSES)) if _CLASSES in archive.namelist() else None
+
+
+def _canonical(name: str, content: bytes) -> bytes:
+    if name == "metadata.json":
+        metadata = json.loads(content)
+        metadata.pop("date_saved", None)
+        return json.dumps(metadata, sort_keys=True).encode()
+    if name == "config.json":
+        return json.dumps(_renumbered(json.loads(content), {}), sort_keys=True).encode()
+    return content
+
+
+def _renumbered(node: Any, numbers: dict[int, int]) -> Any:
+    """Replace each memory address by the order in which it is met."""
+    if isinstance(node, list):
+        return [_renumbered(item, numbers) for item in node]
+    if not isinstance(node, dict):
+        return node
+    return {
+        key: numbers.setdefault(value, len(numbers)) if key == "shared_object_id" else _renumbered(value, numbers)
+        for key, value in node.items()
+    }

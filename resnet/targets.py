@@ -1,0 +1,15 @@
+"""What a classifier should answer."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def smoothed_targets(labels: NDArray[np.integer], classes: int, smoothing: float = 0.0) -> NDArray[np.float32]:
+    """Turn labels into probabilities, some of each given to all classes.
+
+    Shapes:
+        (N,) to (N, K).
+
+    Source: Szegedy et al. 2016 (arXiv 1512.00567), section 7.
+    """
+    return np.eye(classes, dtype=np.float32)[labels] * (1 - smoothing) + smoothing / classes

@@ -1,0 +1,102 @@
+"""Fit a network to images."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras.optimizers.schedules import LearningRateSchedule
+from numpy.typing import NDArray
+
+from resnet import schedules
+from resnet.batches import steps_per_epoch, training_batches
+from resnet.callbacks import KeepBest, LearningRateLog, MovingAverage, StopOnDivergence
+from resnet.evaluation import EvaluationBatches
+from resnet.recipe import Recipe
+from resnet.sgd import SGD
+
+Labelled = tuple[NDArray[np.uint8], NDArray[np.integer]]
+
+
+def fit(
+    model: keras.Model,
+    images: NDArray[np.uint8],
+    labels: NDArray[np.integer],
+    recipe: Recipe,
+    *,
+    validation: Labelled | None = None,
+    tensorboard: Path | str | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> keras.callbacks.History:
+    """Train a classifier in place.
+
+    Args:
+        model: With softmax or other probabilities at its end.
+        validation: Images and labels to measure on after every epoch.
+        tensorboard: A folder for TensorBoard's logs.
+        callbacks: More of Keras' callbacks.
+
+    Shapes:
+        images: (N, H, W, 3) uint8, an array or a memory map. labels: (N,) integers below K.
+
+    Raises:
+        ValueError: No images, or `keep` or `patience` without validation.
+        TrainingDiverged: The loss became infinite or NaN.
+
+    Source: He et al. 2015, section 4.2.
+    """
+    if not len(images):
+        raise ValueError("there are no images to train on")
+    if validation is None and (recipe.keep == "best" or recipe.patience is not None):
+        raise ValueError("keeping the best epoch and stopping early both need validation images, and there are none")
+    classes = model.output_shape[-1]
+    steps = steps_per_epoch(len(images), recipe)
+    schedule = learning_rate(recipe, steps)
+    model.compile(
+        optimizer=SGD(
+            schedule,
+            momentum=recipe.momentum,
+            nesterov=recipe.nesterov,
+            kernel_decay=recipe.weight_decay,
+        ),
+        loss="categorical_crossentropy",
+        metrics=["accuracy"],
+    )
+    return model.fit(
+        training_batches(images, labels, classes, recipe),
+        steps_per_epoch=steps,
+        epochs=recipe.epochs,
+        validation_data=validation and EvaluationBatches(*validation, classes, recipe.batch_size),
+        callbacks=[LearningRateLog(schedule), StopOnDivergence(), *_callbacks(model, recipe, tensorboard), *callbacks],
+        shuffle=False,
+        # A progress bar for a person, one line an epoch for a log.
+        verbose=1 if sys.stdout.isatty() else 2,
+    )
+
+
+def learning_rate(recipe: Recipe, steps: int) -> LearningRateSchedule:
+    """Make the schedule of a recipe whose epochs have so many steps."""
+    total = recipe.epochs * steps
+    if recipe.schedule == "step":
+        schedule = schedules.step(recipe.learning_rate, total, recipe.milestones)
+    else:
+        schedule = schedules.cosine(recipe.learning_rate, total)
+    return schedules.WarmUp(schedule, round(recipe.warmup_epochs * steps))
+
+
+def _callbacks(
+    model: keras.Model, recipe: Recipe, tensorboard: Path | str | None
+) -> list[keras.callbacks.Callback]:
+    chosen: list[keras.callbacks.Callback] = []
+    weights = model.get_weights
+    if recipe.ema_decay:
+        chosen.append(average := MovingAverage(recipe.ema_decay))
+        weights = average.current
+    if recipe.keep == "best":
+        chosen.append(KeepBest(weights))
+    if recipe.patience is not None:
+        chosen.append(keras.callbacks.EarlyStopping("val_loss", patience=recipe.patience))
+    if tensorboard is not None:
+        chosen.append(keras.callbacks.TensorBoard(str(tensorboard)))
+    return chosen

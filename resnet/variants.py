@@ -1,0 +1,119 @@
+"""The table of architectures: one row a network, nothing but data.
+
+Sources:
+    2015: He, Zhang, Ren, Sun, "Deep Residual Learning for Image Recognition", arXiv 1512.03385.
+    2016: He, Zhang, Ren, Sun, "Identity Mappings in Deep Residual Networks", arXiv 1603.05027.
+"""
+
+import difflib
+from dataclasses import dataclass
+from typing import Literal
+
+Block = Literal["plain", "basic", "bottleneck", "preactivation"]
+Shortcut = Literal["A", "B", "C"]
+Stem = Literal["small", "large"]
+Downsampling = Literal["first", "last"]
+Bias = Literal["none", "unnormalised", "all"]
+Preprocessing = Literal["symmetric", "caffe"]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One architecture.
+
+    Attributes:
+        block: The function of `resnet.blocks` that is repeated.
+        repeats: Blocks in each group.
+        filters: Filters of each group's 3x3 convolutions.
+        stem: `large` is ImageNet's 7x7 stride 2 and max-pool, `small` is CIFAR's 3x3.
+        shortcut: How a shortcut changes shape (2015, section 3.3); unused by plain nets.
+        downsampling: The block of a group that halves the image: the first (the papers) or the
+            last (keras.applications' v2 networks).
+        bias: The convolutions that have a bias: none (the papers), those that no normalisation
+            follows, or all (both as in keras.applications).
+        preprocessing: What the weights expect of 0..255 RGB: `symmetric` is x / 127.5 - 1, `caffe` is
+            BGR less ImageNet's mean.
+        paper: The year of the paper that describes it.
+    """
+
+    name: str
+    block: Block
+    repeats: tuple[int, ...]
+    filters: tuple[int, ...]
+    stem: Stem
+    shortcut: Shortcut
+    downsampling: Downsampling
+    bias: Bias
+    preprocessing: Preprocessing
+    paper: int
+
+    @property
+    def minimum_size(self) -> int:
+        """The smallest image side, in pixels: three groups halve it twice, four with a large stem five times."""
+        return 8 if len(self.repeats) == 3 else 32
+
+
+CIFAR = (16, 32, 64)
+IMAGENET = (64, 128, 256, 512)
+
+_CIFAR_DEPTHS = (20, 32, 44, 56, 110, 1202)
+_BASIC = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
+_BOTTLENECK = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
+
+_ROWS = (
+    # The CIFAR family, 6n + 2 layers, and its twins without shortcuts (2015, section 4.2).
+    *(
+        Variant(f"plain{d}", "plain", ((d - 2) // 6,) * 3, CIFAR, "small", "A", "first", "none", "symmetric", 2015)
+        for d in _CIFAR_DEPTHS
+    ),
+    *(
+        Variant(f"resnet{d}", "basic", ((d - 2) // 6,) * 3, CIFAR, "small", "A", "first", "none", "symmetric", 2015)
+        for d in _CIFAR_DEPTHS
+    ),
+    # The ImageNet family (2015, table 1). Biases of 50, 101 and 152 as in keras.applications.
+    *(
+        Variant(f"plain{d}", "plain", r, IMAGENET, "large", "B", "first", "none", "symmetric", 2015)
+        for d, r in _BASIC.items()
+    ),
+    *(
+        Variant(f"resnet{d}", "basic", r, IMAGENET, "large", "B", "first", "none", "symmetric", 2015)
+        for d, r in _BASIC.items()
+    ),
+    *(
+        Variant(f"resnet{d}", "bottleneck", r, IMAGENET, "large", "B", "first", "all", "caffe", 2015)
+        for d, r in _BOTTLENECK.items()
+    ),
+    # The pre-activation family on CIFAR, 9n + 2 layers (2016, section 3.2 and table 4).
+    *(
+        Variant(
+            f"resnet{d}v2", "preactivation", ((d - 2) // 9,) * 3, CIFAR, "small", "B", "first", "none", "symmetric", 2016
+        )
+        for d in (164, 1001)
+    ),
+    # The pre-activation family on ImageNet (2016, table 5), placed as in keras.applications.
+    *(
+        Variant(
+            f"resnet{d}v2", "preactivation", r, IMAGENET, "large", "B", "last", "unnormalised", "symmetric", 2016
+        )
+        for d, r in (_BOTTLENECK | {200: (3, 24, 36, 3)}).items()
+    ),
+)
+
+VARIANTS = {row.name: row for row in _ROWS}
+
+
+def names() -> list[str]:
+    """List every architecture's name, family by family."""
+    return list(VARIANTS)
+
+
+def variant(name: str) -> Variant:
+    """Look one architecture up.
+
+    Raises:
+        ValueError: No such name; the message holds the nearest ones.
+    """
+    if name in VARIANTS:
+        return VARIANTS[name]
+    near = difflib.get_close_matches(str(name), VARIANTS, n=3, cutoff=0.5) or names()
+    raise ValueError(f"there is no architecture {name!r}; the nearest are {', '.join(near)} (resnet.names() has all)")

@@ -1,0 +1,1 @@
+"""The five stages of the pipeline, each a module to run; they meet only through files."""

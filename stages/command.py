@@ -1,0 +1,41 @@
+"""The command line that every stage has."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from stages.errors import BadInput
+from stages.params import Params, load
+
+PARAMS = Path("params.yaml")
+
+
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """Make a stage's argument parser; a value is overridden by `dvc exp run -S`, not here."""
+    arguments = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument(
+        "--params", type=Path, default=PARAMS, metavar="FILE", help="the params file (default: params.yaml)"
+    )
+    return arguments
+
+
+def main(run: Callable[[Params], None], description: str | None) -> None:
+    """Run a stage that needs nothing but its params, and exit."""
+    options = parser(description).parse_args()
+    finish(lambda: run(load(options.params)))
+
+
+def finish(work: Callable[[], None]) -> None:
+    """Do a stage's work and exit: 0, 1 with a sentence for bad input, 130 after Ctrl-C."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    # Lines must appear as they are written where a log or an orchestrator reads them.
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    try:
+        work()
+    except BadInput as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,85 @@
+"""Which images show the same picture: the same file, or one that looks alike."""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+HASH_BITS = 64
+
+
+def same_file(sha256: pd.Series) -> NDArray[np.int64]:
+    """Number the images so that those with the same content share a number.
+
+    Shapes:
+        (N,) to (N,).
+    """
+    return pd.factorize(sha256)[0].astype(np.int64)
+
+
+def same_picture(perceptual_hash: pd.Series, distance: int) -> NDArray[np.int64]:
+    """Number the images so that those whose hashes differ in at most `distance` bits share a number.
+
+    Two codes that near agree on at least one of distance + 1 bands of their bits (pigeonhole), so that only
+    those that share a band need to be compared. Chains count as one picture.
+
+    Shapes:
+        (N,) of hexadecimal strings to (N,).
+    """
+    of_image, codes = pd.factorize(perceptual_hash)
+    values = np.array([int(code, 16) for code in codes], np.uint64)
+    first, second = _near_pairs(values, distance)
+    linked = coo_array((np.ones(len(first), np.int8), (first, second)), shape=(len(values), len(values)))
+    _, of_code = connected_components(linked, directed=False)
+    return of_code[of_image].astype(np.int64)
+
+
+def _near_pairs(values: NDArray[np.uint64], distance: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    edges = np.linspace(0, HASH_BITS, distance + 2).astype(int)
+    found = [(np.empty(0, np.int64), np.empty(0, np.int64))]
+    for low, high in zip(edges[:-1], edges[1:], strict=True):
+        band = (values >> np.uint64(low)) & np.uint64(2 ** int(high - low) - 1)
+        order = np.argsort(band, kind="stable")
+        starts = np.flatnonzero(np.r_[True, np.diff(band[order]) != 0])
+        # Every code of a band is compared with the next one, then with the one after it, and so on.
+        ends = np.repeat(np.r_[starts[1:], len(order)], np.diff(np.r_[starts, len(order)]))
+        place, step = np.arange(len(order)), 1
+        while len(place := place[place + step < ends[place]]):
+            first, second = order[place], order[place + step]
+            near = np.bitwise_count(values[first] ^ values[second]) <= distance
+            found.append((first[near], second[near]))
+            step += 1
+    firsts, seconds = zip(*found, strict=True)
+    return np.concatenate(firsts), np.concatenate(seconds)
+
+
+def describe_pictures(picture: NDArray[np.int64], split: pd.Series, label: pd.Series) -> pd.DataFrame:
+    """Say of each image what else shows its picture.
+
+    Returns:
+        A row an image: `twin_within_split` and `twin_across_splits` are the position of another image of the
+        same picture, `conflict_within_split` and `conflict_across_splits` of one with another label; -1 for none.
+    """
+    table = pd.DataFrame({"picture": picture, "split": split.to_numpy(str), "label": label.to_numpy(str)})
+    result = pd.DataFrame(
+        -1,
+        index=table.index,
+        columns=["twin_within_split", "twin_across_splits", "conflict_within_split", "conflict_across_splits"],
+    )
+    shared = table[table.duplicated("picture", keep=False)]
+    for _, members in shared.groupby("picture"):
+        positions = members.index.to_numpy()
+        splits, labels = members["split"].to_numpy(), members["label"].to_numpy()
+        for position, own_split, own_label in zip(positions, splits, labels, strict=True):
+            same_split, same_label = splits == own_split, labels == own_label
+            others = positions != position
+            for column, matching in (
+                ("twin_within_split", same_split & others),
+                ("twin_across_splits", ~same_split),
+                ("conflict_within_split", same_split & ~same_label),
+                ("conflict_across_splits", ~same_split & ~same_label),
+            ):
+                if matching.any():
+                    result.loc[position, column] = positions[matching][0]
+    return result

@@ -1,0 +1,103 @@
+"""From raw images to pixels and to rows of the manifest, a chunk at a time."""
+
+import hashlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import fft
+
+from resnet.images import UnreadableImage, read_picture, to_rgb, to_square
+from stages.sources.source import RawImage
+
+HASH_SIDE = 8
+HASHED_SIDE = 32
+
+
+@dataclass
+class Measurement:
+    """What the manifest says of one image; all but the first two are missing where it cannot be decoded.
+
+    Attributes:
+        bytes: Of the file, or of the pixels where there is none.
+        perceptual_hash: 64 bits, see `perceptual_hashes`.
+        mean, std: Brightness and contrast of the prepared pixels, 0 to 255.
+    """
+
+    bytes: int
+    sha256: str
+    width: int | None = None
+    height: int | None = None
+    channels: int | None = None
+    format: str | None = None
+    perceptual_hash: str | None = None
+    mean: float | None = None
+    std: float | None = None
+    error: str | None = None
+
+
+def measure(images: list[RawImage], size: int) -> tuple[list[dict[str, Any]], NDArray[np.uint8]]:
+    """Decode and measure a chunk of images.
+
+    Returns:
+        A row for each image, and the pixels of those that could be decoded, (M, size, size, 3).
+    """
+    rows: list[dict[str, Any]] = []
+    decoded: list[NDArray[np.uint8]] = []
+    for image in images:
+        row, pixels = _measure_file(image, size) if isinstance(image, Path) else _measure_array(image, size)
+        rows.append(row)
+        if pixels is not None:
+            decoded.append(pixels)
+    if not decoded:
+        return rows, np.empty((0, size, size, 3), np.uint8)
+    pixels = np.stack(decoded)
+    good = [row for row in rows if row["error"] is None]
+    for row, image, code in zip(good, pixels, perceptual_hashes(pixels), strict=True):
+        row |= {"mean": float(image.mean()), "std": float(image.std()), "perceptual_hash": code}
+    return rows, pixels
+
+
+def perceptual_hashes(pixels: NDArray[np.uint8]) -> list[str]:
+    """Hash what a picture looks like: which of its lowest frequencies are above their median.
+
+    Shapes:
+        (N, S, S, 3) to N hexadecimal strings of 64 bits.
+
+    Source: Zauner 2010, "Implementation and Benchmarking of Perceptual Image Hash Functions", section 3.2.1.
+    """
+    side = (HASHED_SIDE, HASHED_SIDE)
+    grey = np.stack([np.asarray(Image.fromarray(image).convert("L").resize(side)) for image in pixels])
+    frequencies = fft.dctn(grey.astype(np.float32), axes=(1, 2))[:, :HASH_SIDE, :HASH_SIDE].reshape(len(grey), -1)
+    bits = frequencies > np.median(frequencies, axis=1, keepdims=True)
+    return [row.tobytes().hex() for row in np.packbits(bits, axis=1)]
+
+
+def _measure_file(path: Path, size: int) -> tuple[dict[str, Any], NDArray[np.uint8] | None]:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        return vars(Measurement(0, "", error=f"cannot be read: {error.strerror}")), None
+    digest = hashlib.sha256(content).hexdigest()
+    try:
+        picture = read_picture(io.BytesIO(content), size)
+    except UnreadableImage as error:
+        return vars(Measurement(len(content), digest, error=str(error))), None
+    found = Measurement(
+        len(content), digest, picture.width, picture.height, picture.channels, picture.format
+    )
+    return vars(found), picture.pixels
+
+
+def _measure_array(image: NDArray[np.uint8], size: int) -> tuple[dict[str, Any], NDArray[np.uint8] | None]:
+    height, width = image.shape[:2]
+    channels = 1 if image.ndim == 2 else image.shape[2]
+    found = Measurement(
+        image.nbytes, hashlib.sha256(image.tobytes()).hexdigest(), width, height, channels, "array"
+    )
+    return vars(found), np.asarray(to_square(to_rgb(Image.fromarray(image)), size))
+

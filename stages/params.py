@@ -1,0 +1,251 @@
+"""params.yaml as frozen, typed sections: read whole and checked whole before any stage does anything."""
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from resnet.variants import Shortcut, Stem, variant
+from stages.errors import BadInput
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Positive = Annotated[int, Field(ge=1)]
+NotNegative = Annotated[float, Field(ge=0)]
+Severity = Literal["fail", "warn"]
+
+
+class Section(BaseModel):
+    """A part of params.yaml: unknown keys and wrong types are refused, and nothing has a hidden default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class DataParams(Section):
+    """Where the images come from and what prepare makes of them."""
+
+    path: Annotated[str, Field(min_length=1)]
+    root: Annotated[str, Field(min_length=1)]
+    image_size: Annotated[int, Field(ge=8, le=1024)]
+    validation_fraction: Fraction
+    test_fraction: Fraction
+
+    @model_validator(mode="after")
+    def _leaves_images_to_train_on(self) -> Self:
+        if self.validation_fraction + self.test_fraction >= 1:
+            raise ValueError(
+                f"validation_fraction {self.validation_fraction} and test_fraction {self.test_fraction} leave nothing "
+                "to train on; their sum must be below 1"
+            )
+        return self
+
+
+class Rule(Section):
+    """A rule of validate that some share of the images may break."""
+
+    tolerated: Share
+    severity: Severity
+
+
+class RangeRule(Rule):
+    """A rule that holds between two bounds, both allowed."""
+
+    at_least: float
+    at_most: float
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Self:
+        if self.at_least > self.at_most:
+            raise ValueError(f"at_least {self.at_least} is above at_most {self.at_most}")
+        return self
+
+
+class ChannelsRule(Rule):
+    """The numbers of channels that files may have."""
+
+    allowed: Annotated[list[Positive], Field(min_length=1)]
+
+
+class FloorRule(Section):
+    """A rule that holds from a bound up."""
+
+    at_least: NotNegative
+    severity: Severity
+
+
+class SplitSharesRule(Section):
+    """The least share of all images that each split must have."""
+
+    train: Share
+    validation: Share
+    test: Share
+    severity: Severity
+
+
+class NearDuplicates(Section):
+    """What counts as the same picture, up to re-encoding: that many of the perceptual hash's 64 bits may differ."""
+
+    distance: Annotated[int, Field(ge=0, le=8)]
+
+
+class ValidateParams(Section):
+    """What must hold of the images before anything is trained on them."""
+
+    decodable: Rule
+    side: RangeRule
+    channels: ChannelsRule
+    known_labels: Rule
+    smallest_class: FloorRule
+    class_balance: FloorRule
+    split_shares: SplitSharesRule
+    brightness: RangeRule
+    contrast: RangeRule
+    near_duplicates: NearDuplicates
+    duplicates_within_split: Rule
+    duplicates_across_splits: Rule
+    near_duplicates_within_split: Rule
+    near_duplicates_across_splits: Rule
+    label_conflicts_within_split: Rule
+    label_conflicts_across_splits: Rule
+
+
+class ModelParams(Section):
+    """The network."""
+
+    name: str
+    shortcut: Shortcut | None
+    stem: Stem | None
+
+    @model_validator(mode="after")
+    def _exists(self) -> Self:
+        variant(self.name)
+        return self
+
+
+class TrainParams(Section):
+    """How it is trained; `resnet.Recipe` explains the keys that both have."""
+
+    epochs: Positive
+    batch_size: Positive
+    learning_rate: Annotated[float, Field(gt=0)]
+    schedule: Literal["cosine", "step"]
+    milestones: list[Annotated[float, Field(gt=0, lt=1)]]
+    warmup_epochs: NotNegative
+    momentum: Fraction
+    nesterov: bool
+    weight_decay: NotNegative
+    label_smoothing: Fraction
+    mixup: NotNegative
+    ema_decay: Fraction
+    crop_padding: Annotated[int, Field(ge=0)]
+    horizontal_flip: bool
+    patience: Positive | None
+    keep: Literal["last", "best"]
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"]
+    deterministic: bool
+    device: Literal["cpu", "gpu"]
+    threads: Positive
+    tensorboard: bool
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.warmup_epochs > self.epochs:
+            raise ValueError(f"warmup_epochs {self.warmup_epochs} is more than epochs {self.epochs}")
+        if self.milestones != sorted(set(self.milestones)):
+            raise ValueError(f"milestones {self.milestones} must rise")
+        if self.nesterov and not self.momentum:
+            raise ValueError("nesterov needs a momentum above 0; set nesterov: false or momentum: 0.9")
+        return self
+
+
+class EvaluateParams(Section):
+    """How the model is measured."""
+
+    batch_size: Positive
+    calibration_bins: Annotated[int, Field(ge=2, le=100)]
+    threads: Positive
+
+
+class ReportParams(Section):
+    """What the report shows."""
+
+    title: Annotated[str, Field(min_length=1)]
+    intended_use: Annotated[str, Field(min_length=1)]
+    worst_classes: Positive
+
+
+class Params(Section):
+    """All of params.yaml."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    data: DataParams
+    validate_: Annotated[ValidateParams, Field(alias="validate")]
+    model: ModelParams
+    train: TrainParams
+    evaluate: EvaluateParams
+    report: ReportParams
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        row, size = variant(self.model.name), self.data.image_size
+        if size < row.minimum_size:
+            raise ValueError(
+                f"data.image_size is {size}, and {row.name} needs images of {row.minimum_size} pixels or more; "
+                "raise data.image_size or choose a network of the CIFAR family (python -m resnet list)"
+            )
+        if self.train.crop_padding >= size:
+            raise ValueError(f"train.crop_padding is {self.train.crop_padding}; it must be below data.image_size, {size}")
+        if not self.data.validation_fraction and (self.train.keep == "best" or self.train.patience):
+            raise ValueError(
+                "train.keep: best and train.patience need validation images, and data.validation_fraction is 0"
+            )
+        return self
+
+
+def load(path: Path) -> Params:
+    """Read and check a params file.
+
+    Raises:
+        BadInput: Names each key that is unknown, missing, of a wrong type or impossible, and what would do.
+    """
+    try:
+        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BadInput(f"there is no {path} here; run from the project's root, or name one with --params") from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path} is not valid YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise BadInput(f"{path} must be a mapping of sections, but holds {type(content).__name__}")
+    try:
+        return Params.model_validate(content)
+    except ValidationError as error:
+        sentences = [_sentence(detail) for detail in error.errors(include_url=False)]
+        raise BadInput(f"{path}: " + "; ".join(sentences)) from error
+
+
+def _sentence(detail: ErrorDetails) -> str:
+    location = [str(part) for part in detail["loc"]]
+    key = ".".join(location)
+    match detail["type"]:
+        case "extra_forbidden":
+            near = difflib.get_close_matches(location[-1], _keys_beside(location), n=1)
+            return f"unknown key {key}" + (f" (did you mean {near[0]}?)" if near else "; remove it")
+        case "missing":
+            return f"{key} is missing"
+        case "value_error":
+            reason = str(detail["ctx"]["error"])
+            return f"{key}: {reason}" if key else reason
+    reason = detail["msg"].removeprefix("Input ").replace("should be", "must be")
+    return f"{key} {reason}, but is {detail['input']!r}"
+
+
+def _keys_beside(location: list[str]) -> list[str]:
+    section: Any = Params
+    for part in location[:-1]:
+        fields = {field.alias or name: field for name, field in section.model_fields.items()}
+        section = fields[part].annotation
+    return [field.alias or name for name, field in section.model_fields.items()]

@@ -1,0 +1,27 @@
+"""What every source of images amounts to."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+RawImage = Path | NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One raw image.
+
+    Attributes:
+        path: Its name in the manifest, relative to the source.
+        image: The file, or pixels of (H, W) or (H, W, 3).
+        split: Where it was put by those who made the set; None leaves it to us.
+        group: What must not be torn apart by a split.
+    """
+
+    path: str
+    label: str
+    image: RawImage
+    split: str | None = None
+    group: str | None = None

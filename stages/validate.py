@@ -1,0 +1,113 @@
+"""Stage 2: hold the manifest against the rules of params.yaml, by Great Expectations.
+
+Reads data/manifest.parquet; writes reports/validation.json and reports/validation.html, also when a rule of
+severity `fail` is broken; then it exits with 1, and nothing is trained.
+"""
+
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+# Great Expectations asks at its import whether it may report home.
+os.environ["GX_ANALYTICS_ENABLED"] = "false"
+
+import great_expectations as gx
+from great_expectations.datasource.fluent.interfaces import Batch
+
+from stages import command, pages
+from stages.errors import BadInput
+from stages.outputs import write_json, write_text
+from stages.params import Params
+from stages.prepared import MANIFEST
+from stages.rules import Check, checks, tables
+
+VALIDATION_JSON = Path("reports/validation.json")
+VALIDATION_HTML = Path("reports/validation.html")
+EXAMPLES = 5
+log = logging.getLogger(__name__)
+
+
+def run(params: Params) -> None:
+    """Validate the prepared images.
+
+    Raises:
+        BadInput: A rule of severity `fail` is broken.
+    """
+    try:
+        manifest = pd.read_parquet(MANIFEST)
+    except (OSError, ValueError) as error:
+        raise BadInput(f"cannot read {MANIFEST} ({error}); run `dvc repro prepare`") from error
+    # Checked by hand: a manifest that was edited must not end in a traceback.
+    missing = {"path", "label", "split", "sha256", "perceptual_hash", "mean", "std", "error"} - set(manifest)
+    if missing:
+        raise BadInput(f"{MANIFEST} lacks the columns {', '.join(sorted(missing))}; run `dvc repro --force prepare`")
+    seen = tables(manifest, params.validate_)
+    batches = make_batches(seen)
+    results = [outcome(check, batches[check.table]) for check in checks(params.validate_)]
+    failed = [result for result in results if result["outcome"] == "fail"]
+    content = {
+        "success": not failed,
+        "images": len(manifest),
+        "splits": dict(zip(seen["splits"]["split"], seen["splits"]["images"].tolist(), strict=True)),
+        "classes": dict(zip(seen["classes"]["label"], seen["classes"]["training_images"].tolist(), strict=True)),
+        "rules": results,
+    }
+    write_json(VALIDATION_JSON, content)
+    write_text(VALIDATION_HTML, pages.render("validation.html", validation=content))
+    for result in results:
+        log.log(logging.INFO if result["outcome"] == "pass" else logging.WARNING, sentence(result))
+    if failed:
+        broken = "; ".join(sentence(result) for result in failed)
+        raise BadInput(
+            f"{len(failed)} of {len(results)} rules failed: {broken}. See {VALIDATION_HTML}; mend the data, or change "
+            "the thresholds in the validate section of params.yaml"
+        )
+
+
+def make_batches(seen: dict[Any, pd.DataFrame]) -> dict[str, Batch]:
+    """Hand the tables to Great Expectations, which keeps nothing on disk."""
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}
+    source = context.data_sources.add_pandas("manifest")
+    return {
+        name: source.add_dataframe_asset(name)
+        .add_batch_definition_whole_dataframe("all")
+        .get_batch({"dataframe": table})
+        for name, table in seen.items()
+    }
+
+
+def outcome(check: Check, batch: Batch) -> dict[str, Any]:
+    """Validate one rule; say how many rows break it, and name a few."""
+    index = [check.example] + ([check.twin] if check.twin else [])
+    found = batch.validate(
+        check.expectation, result_format={"result_format": "SUMMARY", "unexpected_index_column_names": index}
+    ).to_json_dict()
+    if found["exception_info"]["raised_exception"]:
+        raise RuntimeError(f"{check.rule}: {found['exception_info']['exception_message']}")
+    result = found["result"]
+    rows = result.get("partial_unexpected_index_list") or []
+    return {
+        "rule": check.rule,
+        "means": check.means,
+        "expectation": found["expectation_config"]["type"],
+        "severity": check.severity,
+        "outcome": "pass" if found["success"] else check.severity,
+        "checked": result["element_count"],
+        "broken": result["unexpected_count"],
+        "examples": [" = ".join(str(row[name]) for name in index) for row in rows[:EXAMPLES]],
+    }
+
+
+def sentence(result: dict[str, Any]) -> str:
+    """One line for a log."""
+    text = f"{result['outcome']}  {result['rule']}: {result['broken']:,} of {result['checked']:,} break it"
+    return text + (f", such as {', '.join(result['examples'])}" if result["examples"] else "")
+
+
+if __name__ == "__main__":
+    command.main(run, __doc__)
