@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import keras
 import numpy as np
@@ -16,7 +15,7 @@ class TrainingDiverged(ArithmeticError):
     """The loss is no number any more."""
 
 
-class LearningRateLog(keras.callbacks.Callback):  # type: ignore[misc]
+class LearningRateLog(keras.callbacks.Callback):
     """Record the learning rate of each epoch's last step."""
 
     def __init__(self, schedule: LearningRateSchedule) -> None:
@@ -28,7 +27,7 @@ class LearningRateLog(keras.callbacks.Callback):  # type: ignore[misc]
             logs["learning_rate"] = float(self.schedule(int(self.model.optimizer.iterations) - 1))
 
 
-class StopOnDivergence(keras.callbacks.Callback):  # type: ignore[misc]
+class StopOnDivergence(keras.callbacks.Callback):
     """End a training whose loss is not finite, and say where."""
 
     epoch = 0
@@ -46,7 +45,7 @@ class StopOnDivergence(keras.callbacks.Callback):  # type: ignore[misc]
             )
 
 
-class MovingAverage(keras.callbacks.Callback):  # type: ignore[misc]
+class MovingAverage(keras.callbacks.Callback):
     """Keep an exponential moving average of all weights; validate with it, and end with it.
 
     Differs: Keras' `use_ema` averages the trained weights only, and overwrites them at the end of every fit.
@@ -85,7 +84,7 @@ class MovingAverage(keras.callbacks.Callback):  # type: ignore[misc]
         return [keras.ops.convert_to_numpy(average) for average in self.averages]
 
 
-class KeepBest(keras.callbacks.Callback):  # type: ignore[misc]
+class KeepBest(keras.callbacks.Callback):
     """End with the weights of the epoch that validated best: by accuracy, and by loss where that is equal."""
 
     def __init__(self, weights: Callable[[], Weights]) -> None:
@@ -102,4 +101,3 @@ class KeepBest(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
         self.model.set_weights(self.best)
-

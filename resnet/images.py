@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 RESAMPLING = Image.Resampling.BICUBIC
 
@@ -54,7 +54,7 @@ def read_picture(file: Path | str | BinaryIO, size: int) -> Picture:
             return Picture(np.asarray(pixels), width, height, channels, image.format or "")
     except Image.DecompressionBombError as error:
         raise UnreadableImage(f"too many pixels to be safe to decode: {error}") from error
-    except Image.UnidentifiedImageError as error:
+    except UnidentifiedImageError as error:
         raise UnreadableImage("not an image in any format that Pillow reads") from error
     except MemoryError as error:
         raise UnreadableImage("not enough memory to decode it") from error

@@ -88,12 +88,11 @@ def create(
     """
     row = variant(name)
     _check(row, input_shape, classes, include_top, pooling)
-    changes = {"shortcut": shortcut, "stem": stem or stem_for(row, input_shape)}
-    row = dataclasses.replace(row, **{key: value for key, value in changes.items() if value})
+    row = dataclasses.replace(row, shortcut=shortcut or row.shortcut, stem=stem or stem_for(row, input_shape))
     for key, choices in (("shortcut", "ABC"), ("stem", ("small", "large"))):
         if getattr(row, key) not in choices:
             raise ValueError(f"{key} is {getattr(row, key)!r}; expected one of {', '.join(choices)}")
-    return Architecture(row, tuple(input_shape), classes, include_top, pooling, classifier_activation).build()
+    return Architecture(row, (*input_shape,), classes, include_top, pooling, classifier_activation).build()
 
 
 def create_for_training(name: str, *, precision: str = "float32", **arguments: Any) -> keras.Model:
@@ -200,7 +199,9 @@ def _check(
         raise ValueError(f"input_shape is {input_shape}; expected (height, width, 3), an RGB image")
     small = [side for side in input_shape[:2] if side is not None and side < row.minimum_size]
     if small:
-        raise ValueError(f"images of {small[0]} pixels are too small for {row.name}: it needs {row.minimum_size} or more")
+        raise ValueError(
+            f"images of {small[0]} pixels are too small for {row.name}: it needs {row.minimum_size} or more"
+        )
     if include_top and classes < 2:
         raise ValueError(f"classes is {classes}; a classifier needs at least 2")
     if pooling not in (None, "avg", "max"):

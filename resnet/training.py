@@ -85,9 +85,7 @@ def learning_rate(recipe: Recipe, steps: int) -> LearningRateSchedule:
     return schedules.WarmUp(schedule, round(recipe.warmup_epochs * steps))
 
 
-def _callbacks(
-    model: keras.Model, recipe: Recipe, tensorboard: Path | str | None
-) -> list[keras.callbacks.Callback]:
+def _callbacks(model: keras.Model, recipe: Recipe, tensorboard: Path | str | None) -> list[keras.callbacks.Callback]:
     chosen: list[keras.callbacks.Callback] = []
     weights = model.get_weights
     if recipe.ema_decay:

@@ -86,15 +86,22 @@ _ROWS = (
     # The pre-activation family on CIFAR, 9n + 2 layers (2016, section 3.2 and table 4).
     *(
         Variant(
-            f"resnet{d}v2", "preactivation", ((d - 2) // 9,) * 3, CIFAR, "small", "B", "first", "none", "symmetric", 2016
+            f"resnet{d}v2",
+            "preactivation",
+            ((d - 2) // 9,) * 3,
+            CIFAR,
+            "small",
+            "B",
+            "first",
+            "none",
+            "symmetric",
+            2016,
         )
         for d in (164, 1001)
     ),
     # The pre-activation family on ImageNet (2016, table 5), placed as in keras.applications.
     *(
-        Variant(
-            f"resnet{d}v2", "preactivation", r, IMAGENET, "large", "B", "last", "unnormalised", "symmetric", 2016
-        )
+        Variant(f"resnet{d}v2", "preactivation", r, IMAGENET, "large", "B", "last", "unnormalised", "symmetric", 2016)
         for d, r in (_BOTTLENECK | {200: (3, 24, 36, 3)}).items()
     ),
 )

@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -35,7 +36,11 @@ def finish(work: Callable[[], None]) -> None:
     try:
         work()
     except BadInput as error:
-        sys.exit(f"error: {error}")
+        print(f"error: {error}", file=sys.stderr)
+        if "DVC_STAGE" in os.environ:
+            # DVC removes a stage's outputs before it runs the stage.
+            print("what stood here before: git checkout . && dvc checkout --force", file=sys.stderr)
+        sys.exit(1)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)

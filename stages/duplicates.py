@@ -1,5 +1,7 @@
 """Which images show the same picture: the same file, or one that looks alike."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -38,7 +40,7 @@ def same_picture(perceptual_hash: pd.Series, distance: int) -> NDArray[np.int64]
 def _near_pairs(values: NDArray[np.uint64], distance: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     edges = np.linspace(0, HASH_BITS, distance + 2).astype(int)
     found = [(np.empty(0, np.int64), np.empty(0, np.int64))]
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in itertools.pairwise(edges):
         band = (values >> np.uint64(low)) & np.uint64(2 ** int(high - low) - 1)
         order = np.argsort(band, kind="stable")
         starts = np.flatnonzero(np.r_[True, np.diff(band[order]) != 0])

@@ -87,17 +87,12 @@ def _measure_file(path: Path, size: int) -> tuple[dict[str, Any], NDArray[np.uin
         picture = read_picture(io.BytesIO(content), size)
     except UnreadableImage as error:
         return vars(Measurement(len(content), digest, error=str(error))), None
-    found = Measurement(
-        len(content), digest, picture.width, picture.height, picture.channels, picture.format
-    )
+    found = Measurement(len(content), digest, picture.width, picture.height, picture.channels, picture.format)
     return vars(found), picture.pixels
 
 
 def _measure_array(image: NDArray[np.uint8], size: int) -> tuple[dict[str, Any], NDArray[np.uint8] | None]:
     height, width = image.shape[:2]
     channels = 1 if image.ndim == 2 else image.shape[2]
-    found = Measurement(
-        image.nbytes, hashlib.sha256(image.tobytes()).hexdigest(), width, height, channels, "array"
-    )
+    found = Measurement(image.nbytes, hashlib.sha256(image.tobytes()).hexdigest(), width, height, channels, "array")
     return vars(found), np.asarray(to_square(to_rgb(Image.fromarray(image)), size))
-

@@ -198,7 +198,9 @@ class Params(Section):
                 "raise data.image_size or choose a network of the CIFAR family (python -m resnet list)"
             )
         if self.train.crop_padding >= size:
-            raise ValueError(f"train.crop_padding is {self.train.crop_padding}; it must be below data.image_size, {size}")
+            raise ValueError(
+                f"train.crop_padding is {self.train.crop_padding}; it must be below data.image_size, {size}"
+            )
         if not self.data.validation_fraction and (self.train.keep == "best" or self.train.patience):
             raise ValueError(
                 "train.keep: best and train.patience need validation images, and data.validation_fraction is 0"

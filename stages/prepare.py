@@ -8,6 +8,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -98,8 +99,10 @@ def check_entries(entries: list[Entry], data: DataParams) -> list[str]:
     unseen = sorted(set(labels[given == TEST]) - set(labels[given != TEST]))
     if unseen:
         raise BadInput(f"{data.path} has the label {unseen[0]!r} in test but not in train; a model cannot know it")
-    drawn = 1 + bool(data.test_fraction and not (given == TEST).any()) + bool(
-        data.validation_fraction and not (given == VALIDATION).any()
+    drawn = (
+        1
+        + bool(data.test_fraction and not (given == TEST).any())
+        + bool(data.validation_fraction and not (given == VALIDATION).any())
     )
     counts = labels[given.isin(["", TRAIN])].value_counts().reindex(classes, fill_value=0)
     if counts.min() < drawn:
@@ -111,9 +114,7 @@ def check_entries(entries: list[Entry], data: DataParams) -> list[str]:
     return classes
 
 
-def write_arrays(
-    entries: list[Entry], classes: list[str], data: DataParams, seed: int, folder: Path
-) -> pd.DataFrame:
+def write_arrays(entries: list[Entry], classes: list[str], data: DataParams, seed: int, folder: Path) -> pd.DataFrame:
     """Decode on all cores, chunk by chunk, and write each image to its split's array; return the manifest."""
     numbers = {name: number for number, name in enumerate(classes)}
     draws_validation = not any(entry.split == VALIDATION for entry in entries)
@@ -145,9 +146,7 @@ def write_arrays(
     return pd.concat(tables, ignore_index=True).astype(COLUMNS)
 
 
-def measured(
-    entries: list[Entry], size: int
-) -> Iterator[tuple[list[Entry], list[dict[str, object]], NDArray[np.uint8]]]:
+def measured(entries: list[Entry], size: int) -> Iterator[tuple[list[Entry], list[dict[str, Any]], NDArray[np.uint8]]]:
     """Yield chunk after chunk of entries, their rows and their pixels, in order."""
     length = max(1, CHUNK_BYTES // (3 * size * size))
     chunks = [entries[start : start + length] for start in range(0, len(entries), length)]
@@ -185,9 +184,12 @@ def check_rows(rows: pd.DataFrame, classes: list[str]) -> None:
 def report_progress(rows: pd.DataFrame, classes: list[str]) -> None:
     """Say what was made, and what could not be."""
     counts = rows["split"].value_counts()
-    log.info("%s images of %d classes: %s", f"{len(rows):,}", len(classes), ", ".join(
-        f"{counts.get(split, 0):,} {split}" for split in SPLITS
-    ))
+    log.info(
+        "%s images of %d classes: %s",
+        f"{len(rows):,}",
+        len(classes),
+        ", ".join(f"{counts.get(split, 0):,} {split}" for split in SPLITS),
+    )
     broken = rows[rows["error"].notna()]
     if len(broken):
         shown = "; ".join(f"{row.path}: {row.error}" for row in broken.head(3).itertuples())

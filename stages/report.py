@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import logging
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
@@ -61,9 +62,7 @@ def gather(params: Params) -> dict[str, Any]:
         "history_chart": charts.history(pd.read_csv("plots/history.csv")),
         "confusion_chart": charts.confusion(pairs, classes),
         "calibration_chart": charts.calibration(pd.read_csv("plots/calibration.csv")),
-        "hashes": {
-            str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in (MANIFEST, MODEL)
-        },
+        "hashes": {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in (MANIFEST, MODEL)},
     }
 
 
@@ -72,11 +71,13 @@ def chance(tested: pd.DataFrame) -> float:
     return float(tested["images"].max() / tested["images"].sum())
 
 
-def confusions(pairs: pd.DataFrame) -> list[dict[str, Any]]:
+def confusions(pairs: pd.DataFrame) -> list[dict[Hashable, Any]]:
     """The most frequent mistakes."""
     wrong = pairs[pairs["actual"] != pairs["predicted"]]
     counts = wrong.value_counts().rename("images").reset_index()
-    return counts.sort_values(["images", "actual", "predicted"], ascending=[False, True, True]).head(10).to_dict("records")
+    return (
+        counts.sort_values(["images", "actual", "predicted"], ascending=[False, True, True]).head(10).to_dict("records")
+    )
 
 
 def yaml_text(params: Params) -> str:

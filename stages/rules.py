@@ -1,5 +1,6 @@
 """What must hold of a manifest, as Great Expectations over three tables: images, classes and splits."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,7 +10,7 @@ from great_expectations import expectations as gxe
 from great_expectations.expectations.expectation import Expectation
 
 from stages.duplicates import describe_pictures, same_file, same_picture
-from stages.params import Rule, Severity, ValidateParams
+from stages.params import RangeRule, Rule, Severity, ValidateParams
 from stages.splits import SPLITS, TRAIN
 
 TableName = Literal["images", "classes", "splits"]
@@ -59,144 +60,101 @@ def tables(manifest: pd.DataFrame, rules: ValidateParams) -> dict[TableName, pd.
 
 def checks(rules: ValidateParams) -> list[Check]:
     """Turn the thresholds of params.yaml into expectations, in the order in which a person reads them."""
-    return [
-        Check(
-            "decodable",
-            "every file is an image that can be read",
-            "images",
-            gxe.ExpectColumnValuesToBeNull(column="error", mostly=1 - rules.decodable.tolerated),
-            rules.decodable.severity,
-            "path",
-        ),
-        *(
-            Check(
-                f"side ({side})",
-                f"the {side} is {rules.side.at_least:g} to {rules.side.at_most:g} pixels",
-                "images",
-                gxe.ExpectColumnValuesToBeBetween(
-                    column=side,
-                    min_value=rules.side.at_least,
-                    max_value=rules.side.at_most,
-                    mostly=1 - rules.side.tolerated,
-                ),
-                rules.side.severity,
-                "path",
-            )
-            for side in ("width", "height")
-        ),
-        Check(
-            "channels",
-            f"files have {' or '.join(map(str, rules.channels.allowed))} channels",
-            "images",
-            gxe.ExpectColumnValuesToBeInSet(
-                column="channels", value_set=rules.channels.allowed, mostly=1 - rules.channels.tolerated
-            ),
-            rules.channels.severity,
-            "path",
-        ),
-        Check(
-            "known_labels",
-            "every label occurs among the training images",
-            "images",
-            gxe.ExpectColumnValuesToBeInSet(
-                column="label_is_trained", value_set=[True], mostly=1 - rules.known_labels.tolerated
-            ),
-            rules.known_labels.severity,
-            "path",
-        ),
-        Check(
-            "smallest_class",
-            f"every class has {rules.smallest_class.at_least:g} training images or more",
-            "classes",
-            gxe.ExpectColumnValuesToBeBetween(column="training_images", min_value=rules.smallest_class.at_least),
-            rules.smallest_class.severity,
-            "label",
-        ),
-        Check(
-            "class_balance",
-            f"every class has {rules.class_balance.at_least:.0%} or more of the largest one's training images",
-            "classes",
-            gxe.ExpectColumnValuesToBeBetween(column="share_of_largest", min_value=rules.class_balance.at_least),
-            rules.class_balance.severity,
-            "label",
-        ),
-        Check(
-            "split_shares",
-            f"train, validation and test have {rules.split_shares.train:.0%}, {rules.split_shares.validation:.0%} "
-            f"and {rules.split_shares.test:.0%} or more of all images",
-            "splits",
-            gxe.ExpectColumnValuesToBeInSet(column="missing_share", value_set=[0.0]),
-            rules.split_shares.severity,
-            "split",
-        ),
-        *(
-            Check(
-                name,
-                f"an image's {statistic} is {rule.at_least:g} to {rule.at_most:g}, of 0 to 255",
-                "images",
-                gxe.ExpectColumnValuesToBeBetween(
-                    column=column, min_value=rule.at_least, max_value=rule.at_most, mostly=1 - rule.tolerated
-                ),
-                rule.severity,
-                "path",
-            )
-            for name, column, statistic, rule in (
-                ("brightness", "mean", "mean", rules.brightness),
-                ("contrast", "std", "standard deviation", rules.contrast),
-            )
-        ),
-        *(
-            _alone(name, means, column, rule)
-            for name, means, column, rule in (
-                (
-                    "duplicates_within_split",
-                    "no two files of a split are the same",
-                    "duplicates_twin_within_split",
-                    rules.duplicates_within_split,
-                ),
-                (
-                    "duplicates_across_splits",
-                    "no two files of different splits are the same",
-                    "duplicates_twin_across_splits",
-                    rules.duplicates_across_splits,
-                ),
-                (
-                    "near_duplicates_within_split",
-                    "no two images of a split look the same",
-                    "near_duplicates_twin_within_split",
-                    rules.near_duplicates_within_split,
-                ),
-                (
-                    "near_duplicates_across_splits",
-                    "no two images of different splits look the same",
-                    "near_duplicates_twin_across_splits",
-                    rules.near_duplicates_across_splits,
-                ),
-                (
-                    "label_conflicts_within_split",
-                    "no picture of a split has two labels",
-                    "near_duplicates_conflict_within_split",
-                    rules.label_conflicts_within_split,
-                ),
-                (
-                    "label_conflicts_across_splits",
-                    "no picture has another label in another split",
-                    "near_duplicates_conflict_across_splits",
-                    rules.label_conflicts_across_splits,
-                ),
-            )
-        ),
-    ]
+    return [*_of_files(rules), *_of_labels(rules), *_of_light(rules), *_of_duplicates(rules)]
 
 
-def _alone(name: str, means: str, column: str, rule: Rule) -> Check:
-    expectation = gxe.ExpectColumnValuesToBeNull(column=column, mostly=1 - rule.tolerated)
-    return Check(name, means, "images", expectation, rule.severity, "path", twin=column)
+def _of_files(rules: ValidateParams) -> Iterator[Check]:
+    readable = gxe.ExpectColumnValuesToBeNull(column="error", mostly=1 - rules.decodable.tolerated)
+    yield _of_images("decodable", "every file is an image that can be read", readable, rules.decodable)
+    for side in ("width", "height"):
+        means = f"the {side} is {rules.side.at_least:g} to {rules.side.at_most:g} pixels"
+        yield _of_images(f"side ({side})", means, _between(side, rules.side), rules.side)
+    allowed = rules.channels.allowed
+    known = gxe.ExpectColumnValuesToBeInSet(column="channels", value_set=allowed, mostly=1 - rules.channels.tolerated)
+    yield _of_images("channels", f"files have {' or '.join(map(str, allowed))} channels", known, rules.channels)
+
+
+def _of_labels(rules: ValidateParams) -> Iterator[Check]:
+    trained = gxe.ExpectColumnValuesToBeInSet(
+        column="label_is_trained", value_set=[True], mostly=1 - rules.known_labels.tolerated
+    )
+    yield _of_images("known_labels", "every label occurs among the training images", trained, rules.known_labels)
+    least, balance, shares = rules.smallest_class, rules.class_balance, rules.split_shares
+    yield Check(
+        "smallest_class",
+        f"every class has {least.at_least:g} training images or more",
+        "classes",
+        gxe.ExpectColumnValuesToBeBetween(column="training_images", min_value=least.at_least),
+        least.severity,
+        "label",
+    )
+    yield Check(
+        "class_balance",
+        f"every class has {balance.at_least:.0%} or more of the largest one's training images",
+        "classes",
+        gxe.ExpectColumnValuesToBeBetween(column="share_of_largest", min_value=balance.at_least),
+        balance.severity,
+        "label",
+    )
+    yield Check(
+        "split_shares",
+        f"train, validation and test have {shares.train:.0%}, {shares.validation:.0%} and {shares.test:.0%} or more "
+        "of all images",
+        "splits",
+        gxe.ExpectColumnValuesToBeInSet(column="missing_share", value_set=[0.0]),
+        shares.severity,
+        "split",
+    )
+
+
+def _of_light(rules: ValidateParams) -> Iterator[Check]:
+    for name, column, statistic, rule in (
+        ("brightness", "mean", "mean", rules.brightness),
+        ("contrast", "std", "standard deviation", rules.contrast),
+    ):
+        means = f"an image's {statistic} is {rule.at_least:g} to {rule.at_most:g}, of 0 to 255"
+        yield _of_images(name, means, _between(column, rule), rule)
+
+
+def _of_duplicates(rules: ValidateParams) -> Iterator[Check]:
+    for name, means, column in (
+        ("duplicates_within_split", "no two files of a split are the same", "duplicates_twin_within_split"),
+        ("duplicates_across_splits", "no two files of different splits are the same", "duplicates_twin_across_splits"),
+        ("near_duplicates_within_split", "no two images of a split look the same", "near_duplicates_twin_within_split"),
+        (
+            "near_duplicates_across_splits",
+            "no two images of different splits look the same",
+            "near_duplicates_twin_across_splits",
+        ),
+        (
+            "label_conflicts_within_split",
+            "no picture of a split has two labels",
+            "near_duplicates_conflict_within_split",
+        ),
+        (
+            "label_conflicts_across_splits",
+            "no picture has another label in another split",
+            "near_duplicates_conflict_across_splits",
+        ),
+    ):
+        rule = getattr(rules, name)
+        alone = gxe.ExpectColumnValuesToBeNull(column=column, mostly=1 - rule.tolerated)
+        yield _of_images(name, means, alone, rule, twin=column)
+
+
+def _between(column: str, rule: RangeRule) -> Expectation:
+    return gxe.ExpectColumnValuesToBeBetween(
+        column=column, min_value=rule.at_least, max_value=rule.at_most, mostly=1 - rule.tolerated
+    )
+
+
+def _of_images(name: str, means: str, expectation: Expectation, rule: Rule, twin: str | None = None) -> Check:
+    return Check(name, means, "images", expectation, rule.severity, "path", twin)
 
 
 def _names(positions: pd.Series, paths: pd.Series, readable: pd.Series) -> pd.Series:
     """The path of each image's twin; nothing where it has none or cannot be read."""
     named = pd.Series(None, readable.index, dtype=object)
     twins = paths.to_numpy(object)[positions]
-    named[readable] = np.where(positions >= 0, twins, None)
+    named[readable] = [twin if position >= 0 else None for twin, position in zip(twins, positions, strict=True)]
     return named

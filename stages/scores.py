@@ -48,9 +48,7 @@ def calibration(probabilities: Probabilities, labels: Labels, bins: int) -> pd.D
     """
     confidence = probabilities.max(axis=1)
     number = np.minimum((confidence * bins).astype(int), bins - 1)
-    table = pd.DataFrame(
-        {"bin": number, "confidence": confidence, "accuracy": probabilities.argmax(axis=1) == labels}
-    )
+    table = pd.DataFrame({"bin": number, "confidence": confidence, "accuracy": probabilities.argmax(axis=1) == labels})
     grouped = table.groupby("bin").agg(
         confidence=("confidence", "mean"), accuracy=("accuracy", "mean"), images=("bin", "size")
     )

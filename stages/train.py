@@ -105,13 +105,13 @@ def summary(history: pd.DataFrame, settings: TrainParams, parameters: int) -> di
     last = history.drop(columns=["epoch", "learning_rate"]).iloc[-1]
     return {
         "epochs": len(history),
-        **{name: round(float(value), 6) for name, value in sorted(last.items())},
+        **{str(name): round(float(value), 6) for name, value in sorted(last.items())},
         "parameters": parameters,
         "resolved": {
             "device": settings.device,
             "precision": settings.precision,
             "threads": settings.threads,
-            "instruction_set": np.show_config(mode="dicts")["SIMD Extensions"]["found"],  # type: ignore[index,call-overload]
+            "instruction_set": np.show_config(mode="dicts")["SIMD Extensions"]["found"],
         },
     }
 

@@ -61,7 +61,9 @@ def read_descriptor(path: Path) -> list[Entry]:
         raise BadInput(f"{path} is not valid YAML: {error}") from error
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise BadInput(f"{path} does not describe a data set: {problems}; datasets/digits.yaml is an example") from error
+        raise BadInput(
+            f"{path} does not describe a data set: {problems}; datasets/digits.yaml is an example"
+        ) from error
     if descriptor.source == "sklearn.datasets.load_digits":
         return list(_digits(descriptor, path))
     return list(_keras_dataset(descriptor, path))

@@ -1,0 +1,32 @@
+"""Who may import whom, and what a light import costs."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_packages_depend_one_way_and_no_stage_imports_another():
+    linter = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run([linter, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("module", "heavy"),
+    [
+        ("resnet", "keras"),
+        ("stages.params", "keras"),
+        ("stages.prepare", "tensorflow"),
+        ("stages.validate", "tensorflow"),
+        ("stages.train", "tensorflow"),
+        ("stages.evaluate", "tensorflow"),
+        ("stages.report", "tensorflow"),
+    ],
+)
+def test_importing_a_module_does_not_import_what_it_may_never_need(module, heavy):
+    code = f"import sys, {module}; sys.exit({heavy!r} in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

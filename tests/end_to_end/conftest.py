@@ -1,0 +1,91 @@
+"""A small project of the repository's own code, with real git, real DVC and a real training."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[2]
+SMALL = {
+    "data": {"path": "photos", "image_size": 16},
+    "validate": {"smallest_class": {"at_least": 5, "severity": "fail"}},
+    "train": {"epochs": 1, "batch_size": 16, "crop_padding": 1},
+}
+
+
+class Project:
+    """A git repository with the pipeline in it."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.environment = os.environ | {
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "HOME": str(folder.parent),
+            "DVC_SITE_CACHE_DIR": str(folder.parent / "site-cache"),
+            "DVC_NO_ANALYTICS": "1",
+            **{f"GIT_{who}_{what}": "t@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
+        }
+
+    def run(self, *command, fails=False):
+        done = subprocess.run(
+            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False, timeout=300
+        )
+        assert (done.returncode != 0) == fails, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def commit(self, message):
+        self.run("git", "add", "--all")
+        self.run("git", "commit", "--quiet", "--message", message)
+
+    def set_params(self, **sections):
+        yaml = YAML()
+        params = yaml.load(self.folder / "params.yaml")
+        for section, values in sections.items():
+            params[section].update(values)
+        yaml.dump(params, self.folder / "params.yaml")
+
+    def lock(self):
+        return (self.folder / "dvc.lock").read_bytes()
+
+
+def take_photos(folder, per_class=40):
+    """Write noisy pictures of three colours, each with a bright spot somewhere."""
+    draw = np.random.default_rng(0)
+    for name, colour in {"red": (200, 40, 40), "green": (40, 200, 40), "blue": (40, 40, 200)}.items():
+        (folder / name).mkdir(parents=True)
+        for number in range(per_class):
+            pixels = np.clip(np.array(colour) + draw.normal(0, 40, (20, 24, 3)), 0, 255).astype(np.uint8)
+            row, column = draw.integers(0, 15, 2)
+            pixels[row : row + 5, column : column + 5] = draw.integers(0, 256, 3)
+            Image.fromarray(pixels).save(folder / name / f"{number:02}.png")
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory):
+    """The project after its first `dvc repro`, committed. Tests leave it as they found it."""
+    folder = tmp_path_factory.mktemp("end-to-end") / "project"
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).is_file() and not name.startswith("tests/"):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, folder / name)
+    made = Project(folder)
+    (folder / "dvc.lock").unlink(missing_ok=True)
+    take_photos(folder / "photos")
+    made.set_params(**SMALL)
+    made.run("git", "init", "--quiet")
+    made.run("dvc", "repro")
+    made.commit("first run")
+    return made

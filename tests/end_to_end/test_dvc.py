@@ -1,0 +1,188 @@
+"""The pipeline the DVC way, from the first run to a model on another machine."""
+
+import csv
+import json
+import subprocess
+import sys
+
+import pytest
+from ruamel.yaml import YAML
+
+
+def test_every_output_of_the_contract_is_there(project):
+    stages = YAML(typ="safe").load(project.folder / "dvc.yaml")["stages"]
+    outs = [out for stage in stages.values() for out in (*stage["outs"], *stage.get("metrics", []))]
+    for out in outs:
+        path = out if isinstance(out, str) else next(iter(out))
+        assert (project.folder / path).exists(), path
+    assert json.loads((project.folder / "metrics/evaluate.json").read_text()).keys() >= {
+        "accuracy",
+        "loss",
+        "top5_accuracy",
+        "macro_f1",
+        "ece",
+    }
+
+
+def test_a_second_repro_does_nothing(project):
+    before = project.lock()
+    said = project.run("dvc", "repro")
+    assert "Running stage" not in said
+    assert project.lock() == before
+
+
+def test_a_forced_repro_makes_every_byte_again(project):
+    before = project.lock()
+    assert project.run("dvc", "repro", "--force").count("Running stage") == 5
+    assert project.lock() == before
+    assert project.run("git", "status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize(
+    ("section", "change", "stale"),
+    [
+        ("train", {"learning_rate": 0.2}, {"train", "report"}),
+        ("evaluate", {"calibration_bins": 10}, {"evaluate", "report"}),
+        ("validate", {"near_duplicates": {"distance": 2}}, {"validate", "report"}),
+        ("data", {"test_fraction": 0.3}, {"prepare", "report"}),
+    ],
+)
+def test_a_changed_param_makes_stale_what_uses_it_and_nothing_before(project, section, change, stale):
+    project.set_params(**{section: change})
+    try:
+        status = json.loads(project.run("dvc", "status", "--json"))
+    finally:
+        project.run("git", "checkout", "params.yaml")
+    assert {name for name, reasons in status.items() if "params.yaml" in json.dumps(reasons)} == stale
+
+
+def test_code_that_no_stage_uses_makes_nothing_stale(project):
+    command_line = project.folder / "resnet/__main__.py"
+    command_line.write_text(command_line.read_text() + "\n# edited\n")
+    try:
+        assert json.loads(project.run("dvc", "status", "--json")) == {}
+    finally:
+        project.run("git", "checkout", "resnet")
+
+
+def test_an_experiment_with_another_value_can_be_compared(project):
+    project.run("dvc", "exp", "run", "--name", "longer", "-S", "train.epochs=2")
+    try:
+        with (project.folder / "plots/history.csv").open() as history:
+            assert [row["epoch"] for row in csv.DictReader(history)] == ["1", "2"]
+        metrics = json.loads(project.run("dvc", "metrics", "diff", "--json"))
+        assert metrics["metrics/train.json"]["epochs"] == {"old": 1, "new": 2, "diff": 1}
+        params = json.loads(project.run("dvc", "params", "diff", "--json"))
+        assert params["params.yaml"] == {"train.epochs": {"old": 1, "new": 2, "diff": 1}}
+        assert "longer" in project.run("dvc", "exp", "show", "--csv")
+        project.run("dvc", "plots", "diff", "HEAD", "--out", "dvc_plots")
+        assert (project.folder / "dvc_plots/index.html").exists()
+    finally:
+        project.run("git", "checkout", ".")
+        project.run("dvc", "checkout", "--force")
+        project.run("dvc", "exp", "remove", "longer")
+    assert json.loads(project.run("dvc", "status", "--json")) == {}
+
+
+def test_metrics_and_plots_are_shown(project):
+    assert "metrics/evaluate.json" in project.run("dvc", "metrics", "show", "--json")
+    project.run("dvc", "plots", "show", "--out", "dvc_plots")
+    page = (project.folder / "dvc_plots/index.html").read_text()
+    for title in ("Loss", "Accuracy of training", "Confusion", "Calibration", "F1 of each class"):
+        assert title in page
+
+
+def test_a_clone_pulls_the_model_from_a_remote_and_predicts(project, tmp_path):
+    project.run("dvc", "remote", "add", "--local", "--default", "store", str(tmp_path / "store"))
+    project.run("dvc", "push")
+    project.run("git", "clone", "--quiet", ".", str(tmp_path / "clone"))
+    clone = type(project)(tmp_path / "clone")
+    clone.run("dvc", "remote", "add", "--local", "--default", "store", str(tmp_path / "store"))
+    clone.run("dvc", "pull")
+    assert json.loads(clone.run("dvc", "status", "--json")) == {}
+    picture = next((project.folder / "photos/red").iterdir())
+    said = clone.run("python", "-m", "resnet", "predict", "--json", "--model", "models/model.keras", str(picture))
+    answer = json.loads(said.splitlines()[-1])
+    assert set(answer["classes"]) < {"red", "green", "blue"}
+
+
+def test_the_report_and_the_card_state_what_was_measured(project):
+    accuracy = json.loads((project.folder / "metrics/evaluate.json").read_text())["accuracy"]
+    assert f"{100 * accuracy:.2f} %" in (project.folder / "reports/report.html").read_text()
+    assert f"| {accuracy} |" in (project.folder / "reports/MODEL_CARD.md").read_text()
+
+
+def test_images_that_fail_their_validation_are_not_trained_on(project):
+    project.set_params(validate={"smallest_class": {"at_least": 1000, "severity": "fail"}})
+    try:
+        said = project.run("dvc", "repro", fails=True)
+        assert "every class" not in said.split("error:")[0]
+        assert "smallest_class: 3 of 3 break it, such as blue, green, red" in said
+        assert "Running stage 'train'" not in said
+        assert json.loads((project.folder / "reports/validation.json").read_text())["success"] is False
+        assert "may not be trained on" in (project.folder / "reports/validation.html").read_text()
+    finally:
+        project.run("git", "checkout", ".")
+        project.run("dvc", "checkout", "--force")
+    assert json.loads(project.run("dvc", "status", "--json")) == {}
+
+
+def test_a_misspelt_model_name_ends_the_first_stage_and_what_it_says_brings_all_back(project):
+    project.set_params(data={"test_fraction": 0.3}, model={"name": "resnet21"})
+    said = project.run("dvc", "repro", fails=True)
+    assert "error: params.yaml: model: there is no architecture 'resnet21'; the nearest are resnet2" in said
+    assert "Traceback" not in said
+    advice = "git checkout . && dvc checkout --force"
+    assert advice in said
+    project.run("sh", "-c", advice)
+    assert json.loads(project.run("dvc", "status", "--json")) == {}
+
+
+def test_stock_keras_loads_the_model_where_the_project_is_not(project, tmp_path):
+    code = (
+        "import sys, keras; model = keras.saving.load_model(sys.argv[1]); "
+        "assert model.input_shape == (None, 16, 16, 3); assert 'resnet' not in sys.modules"
+    )
+    model = project.folder / "models/model.keras"
+    subprocess.run([sys.executable, "-I", "-c", code, str(model)], cwd=tmp_path, check=True)
+
+
+def test_another_model_can_be_measured_into_a_folder_of_its_own(project, tmp_path):
+    before = (project.folder / "metrics/evaluate.json").read_bytes()
+    project.run("python", "-m", "stages.evaluate", "--model", "models/model.keras", "--out", str(tmp_path))
+    assert (tmp_path / "metrics/evaluate.json").read_bytes() == before
+    said = project.run("python", "-m", "stages.evaluate", "--model", "nothing.keras", fails=True)
+    assert "error: there is no model at nothing.keras" in said
+    assert (project.folder / "metrics/evaluate.json").read_bytes() == before
+
+
+def test_no_stage_reads_a_file_of_the_project_that_it_does_not_declare(project, tmp_path):
+    """Python tells an audit hook of every file that it opens, in every process of a stage."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, sys\n"
+        "def hook(event, arguments):\n"
+        "    if event == 'open' and isinstance(arguments[0], str) and os.environ.get('OPENED'):\n"
+        "        name = os.environ.pop('OPENED')\n"
+        "        with open(name, 'a') as log:\n"
+        "            log.write(os.path.abspath(arguments[0]) + '\\n')\n"
+        "        os.environ['OPENED'] = name\n"
+        "sys.addaudithook(hook)\n"
+    )
+    stages = YAML(typ="safe").load(project.folder / "dvc.yaml")["stages"]
+    project.environment |= {"PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+    try:
+        for name, stage in stages.items():
+            opened = tmp_path / name
+            project.environment["OPENED"] = str(opened)
+            project.run("python", "-m", f"stages.{name}")
+            own = [line for line in opened.read_text().splitlines() if line.startswith(f"{project.folder}/")]
+            read = {line.removeprefix(f"{project.folder}/").replace("__pycache__/", "") for line in own}
+            read = {path.split(".cpython-")[0] + ".py" if ".cpython-" in path else path for path in read}
+            outs = [out if isinstance(out, str) else next(iter(out)) for out in (*stage["outs"], *stage.get("metrics", []))]
+            declared = ("params.yaml", "photos", "logs/", "dvc.yaml", *stage["deps"], *outs)
+            strangers = {path for path in read if not path.startswith(declared) and "/." not in f"/{path}"}
+            assert not strangers, name
+    finally:
+        for key in ("PYTHONPATH", "OPENED", "PYTHONDONTWRITEBYTECODE"):
+            project.environment.pop(key, None)
+    assert project.run("git", "status", "--porcelain") == ""
