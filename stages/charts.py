@@ -26,9 +26,14 @@ def history(table: pd.DataFrame) -> Markup:
     lines = alt.Chart(long).mark_line(point=len(table) < 40).encode(x=alt.X("epoch:Q", axis=alt.Axis(tickMinStep=1)))
     parts = [
         lines.transform_filter(alt.datum.measure == measure)
-        .encode(y=alt.Y("value:Q", title=measure), color=alt.Color("images:N", title=None))
+        .encode(y=alt.Y("value:Q", title=measure, scale=scale), color=alt.Color("images:N", title=None))
         .properties(width=230, height=HEIGHT)
-        for measure in ("loss", "accuracy", "learning rate")
+        # The first epochs' losses are far above the rest.
+        for measure, scale in (
+            ("loss", alt.Scale(type="symlog", constant=0.01)),
+            ("accuracy", alt.Scale(domain=[0, 1])),
+            ("learning rate", alt.Scale()),
+        )
     ]
     return to_svg(alt.hconcat(*parts), "Loss, accuracy and learning rate over the epochs of the training")
 
@@ -49,7 +54,12 @@ def confusion(table: pd.DataFrame, classes: list[str]) -> Markup | None:
         alt.Chart(cells)
         .mark_rect()
         .encode(
-            **axes, color=alt.Color("share:Q", title="share of class", scale=alt.Scale(domain=[0, 1], scheme="blues"))
+            **axes,
+            color=alt.Color(
+                "share:Q",
+                title="share of class",
+                scale=alt.Scale(domain=[0, 1], range=["#ffffff", "#08519c"], interpolate="rgb"),
+            ),
         )
     )
     numbers = (
@@ -68,7 +78,8 @@ def confusion(table: pd.DataFrame, classes: list[str]) -> Markup | None:
 def calibration(table: pd.DataFrame) -> Markup:
     """Accuracy against confidence; on the diagonal they agree."""
     scale = alt.Scale(domain=[0, 1])
-    diagonal = alt.Chart(pd.DataFrame({"at": [0, 1]})).mark_line(strokeDash=[4, 4], color="grey").encode(x="at", y="at")
+    ends = pd.DataFrame({"confidence": [0, 1], "accuracy": [0, 1]})
+    diagonal = alt.Chart(ends).mark_line(strokeDash=[4, 4], color="grey").encode(x="confidence:Q", y="accuracy:Q")
     points = (
         alt.Chart(table)
         .mark_circle(opacity=0.8)
