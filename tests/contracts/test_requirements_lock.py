@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from packaging.version import Version
 ROOT = Path(__file__).parents[2]
 LOCK = (ROOT / "requirements.lock").read_text()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-REQUIREMENTS = PROJECT["dependencies"] + sum(PROJECT["optional-dependencies"].values(), [])
+REQUIREMENTS = [*PROJECT["dependencies"], *chain(*PROJECT["optional-dependencies"].values())]
 
 
 def locked_versions(name):
@@ -19,7 +20,9 @@ def locked_versions(name):
     return [Version(version) for version in found]
 
 
-@pytest.mark.parametrize("requirement", [Requirement(line) for line in REQUIREMENTS], ids=lambda requirement: requirement.name)
+@pytest.mark.parametrize(
+    "requirement", [Requirement(line) for line in REQUIREMENTS], ids=lambda requirement: requirement.name
+)
 def test_every_requirement_is_locked_at_a_version_that_fits(requirement):
     versions = locked_versions(requirement.name)
     assert versions

@@ -178,7 +178,9 @@ def test_no_stage_reads_a_file_of_the_project_that_it_does_not_declare(project, 
             own = [line for line in opened.read_text().splitlines() if line.startswith(f"{project.folder}/")]
             read = {line.removeprefix(f"{project.folder}/").replace("__pycache__/", "") for line in own}
             read = {path.split(".cpython-")[0] + ".py" if ".cpython-" in path else path for path in read}
-            outs = [out if isinstance(out, str) else next(iter(out)) for out in (*stage["outs"], *stage.get("metrics", []))]
+            outs = [
+                out if isinstance(out, str) else next(iter(out)) for out in (*stage["outs"], *stage.get("metrics", []))
+            ]
             declared = ("params.yaml", "photos", "logs/", "dvc.yaml", *stage["deps"], *outs)
             strangers = {path for path in read if not path.startswith(declared) and "/." not in f"/{path}"}
             assert not strangers, name
