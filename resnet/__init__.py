@@ -16,10 +16,11 @@ from resnet.variants import Variant, names, variant
 if TYPE_CHECKING:
     from resnet.complexity import Complexity, describe
     from resnet.images import UnreadableImage, read_picture
-    from resnet.network import create, create_for_training, portable
+    from resnet.network import create
     from resnet.recipe import Recipe
     from resnet.saving import class_names, save
     from resnet.training import fit
+    from resnet.training_form import create_for_training, portable
 
 __all__ = [
     "Complexity",
@@ -45,9 +46,9 @@ _HOMES = {
     "class_names": "saving",
     "describe": "complexity",
     "create": "network",
-    "create_for_training": "network",
+    "create_for_training": "training_form",
     "fit": "training",
-    "portable": "network",
+    "portable": "training_form",
     "read_picture": "images",
     "save": "saving",
 }

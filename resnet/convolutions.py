@@ -1,7 +1,7 @@
 """The convolution and the normalisation of a network, with everything a whole network shares bound once."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from keras import layers
 
@@ -20,6 +20,7 @@ class Convolutions:
     """
 
     bias: Bias
+    normalization: ClassVar[type[layers.BatchNormalization]] = layers.BatchNormalization
 
     def normalised(self, x: Tensor, filters: int, kernel: int, stride: int = 1, *, name: str) -> Tensor:
         """A convolution that a normalisation follows."""
@@ -31,7 +32,7 @@ class Convolutions:
 
     def norm(self, x: Tensor, *, name: str) -> Tensor:
         """Batch normalisation."""
-        return layers.BatchNormalization(momentum=0.9, epsilon=1.001e-5, name=name)(x)
+        return self.normalization(momentum=0.9, epsilon=1.001e-5, name=name)(x)
 
     def norm_relu(self, x: Tensor, *, name: str) -> Tensor:
         """Batch normalisation and the rectifier, `NAME_bn` and `NAME_relu`."""

@@ -4,7 +4,6 @@ Every block is a small model, and every group a Sequential of its blocks: so dep
 walks a functional graph by recursion and ends a plain thousand-layer one in RecursionError.
 """
 
-import contextlib
 import dataclasses
 from collections.abc import Iterator
 from typing import Any, Literal
@@ -35,10 +34,10 @@ class Architecture:
     pooling: Pooling | None
     classifier_activation: str | None
 
-    def build(self) -> keras.Model:
-        """Build the network with fresh weights."""
+    def build(self, convolutions: type[Convolutions] = Convolutions) -> keras.Model:
+        """Build the network with fresh weights, of stock layers unless told otherwise."""
         row = self.variant
-        conv = Convolutions(row.bias)
+        conv = convolutions(row.bias)
         inputs = keras.Input(self.input_shape, name="image")
         x = preprocessing(inputs, row)
         x = stem(x, row, conv)
@@ -69,6 +68,7 @@ def create(
     classifier_activation: str | None = "softmax",
     shortcut: Shortcut | None = None,
     stem: Stem | None = None,
+    convolutions: type[Convolutions] = Convolutions,
 ) -> keras.Model:
     """Build a residual network that takes raw RGB images of values 0 to 255.
 
@@ -77,6 +77,7 @@ def create(
         pooling: What ends a network without top; None leaves the feature map.
         shortcut: Option A, B or C instead of the row's own.
         stem: `large` (7x7, stride 2, max-pool) or `small` (3x3) instead of the one for this image size.
+        convolutions: What the network is built of; stock layers unless told otherwise.
 
     Shapes:
         (N, H, W, 3) uint8 or float to (N, classes); without top (N, H / 32, W / 32, C), or (N, C) pooled.
@@ -92,33 +93,8 @@ def create(
     for key, choices in (("shortcut", "ABC"), ("stem", ("small", "large"))):
         if getattr(row, key) not in choices:
             raise ValueError(f"{key} is {getattr(row, key)!r}; expected one of {', '.join(choices)}")
-    return Architecture(row, (*input_shape,), classes, include_top, pooling, classifier_activation).build()
-
-
-def create_for_training(name: str, *, precision: str = "float32", **arguments: Any) -> keras.Model:
-    """Build the form of a network that trains; `portable` turns it into the one to save.
-
-    Args:
-        precision: A Keras dtype policy: float32, mixed_bfloat16 or mixed_float16.
-        **arguments: As for `create`.
-    """
-    with _dtype_policy(precision):
-        return create(name, **arguments)
-
-
-def portable(model: keras.Model) -> keras.Model:
-    """Rebuild a network with its weights in stock float32 layers, uncompiled: what is saved and measured.
-
-    Raises:
-        ValueError: The model was not made by `create` or `create_for_training`.
-    """
-    architecture = getattr(model, "architecture", None)
-    if architecture is None:
-        raise ValueError(f"expected a model made by resnet.create or resnet.create_for_training, got {model.name!r}")
-    with _dtype_policy("float32"):
-        twin = architecture.build()
-    twin.set_weights(model.get_weights())
-    return twin
+    architecture = Architecture(row, (*input_shape,), classes, include_top, pooling, classifier_activation)
+    return architecture.build(convolutions)
 
 
 def stem_for(row: Variant, input_shape: tuple[int | None, int | None, int]) -> Stem:
@@ -180,16 +156,6 @@ def block_model(
     inputs = keras.Input(shape)
     outputs = BLOCKS[row.block](inputs, filters, stride, SHORTCUTS[row.shortcut], conv)
     return keras.Model(inputs, outputs, name=name)
-
-
-@contextlib.contextmanager
-def _dtype_policy(name: str) -> Iterator[None]:
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 def _check(

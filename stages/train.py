@@ -48,9 +48,9 @@ def run(params: Params) -> None:
     )
     # TensorFlow takes seconds to import, which `--help` and bad input should not wait for.
     from resnet.callbacks import TrainingDiverged
-    from resnet.network import create_for_training, portable
     from resnet.saving import save
     from resnet.training import fit
+    from resnet.training_form import create_for_training, portable
 
     model = create_for_training(
         params.model.name,

@@ -10,7 +10,7 @@ import pytest
 
 SUPERVISOR = [sys.executable, "-m", "pipeline.supervisor"]
 # A stage in miniature: a shell, and below it a process that ignores the polite signal.
-STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
+STUBBORN = "import signal, time; signal.signal(15, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
 STAGE = ["sh", "-c", f'{sys.executable} -c "{STUBBORN}" & wait']
 CALLER = "import subprocess, sys; subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE).wait()"
 
