@@ -31,8 +31,7 @@ def pipeline(folder: Path) -> dict[str, str]:
     for stage in dvc.in_order(stages):
         chosen = bring_up_to_date if stage in stale else leave
         state = chosen.with_options(name=stage, task_run_name=stage)(stage, folder, return_state=True)
-        if not state.is_completed():
-            raise dvc.DvcFailed(state.message or f"stage {stage} failed")
+        state.result()  # raises what made the stage fail
         outcomes[stage] = str(state.name).lower()
     show_metrics(folder)
     return outcomes

@@ -52,7 +52,7 @@ def run(params: Params) -> None:
         "success": not failed,
         "images": len(manifest),
         "splits": dict(zip(seen["splits"]["split"], seen["splits"]["images"].tolist(), strict=True)),
-        "classes": dict(zip(seen["classes"]["label"], seen["classes"]["training_images"].tolist(), strict=True)),
+        "classes": seen["classes"][["label", "training_images"]].to_dict("records"),
         "rules": results,
     }
     write_json(VALIDATION_JSON, content)

@@ -70,8 +70,13 @@ def test_every_stage_runs_as_its_module_and_in_no_other_way():
     }
 
 
-def test_no_output_disables_the_run_cache_and_all_small_results_are_kept_in_git():
-    outs = [out for stage in STAGES.values() for out in (*stage["outs"], *stage.get("metrics", []))]
-    options = {path: settings for out in outs if isinstance(out, dict) for path, settings in out.items()}
-    assert all(settings == {"cache": False} for settings in options.values())
-    assert {"metrics/train.json", "metrics/evaluate.json", "reports/validation.json"} <= set(options)
+@pytest.mark.parametrize("stage", sorted(set(STAGES) - {"report"}))
+def test_no_output_keeps_a_stage_out_of_the_run_cache(stage):
+    # DVC leaves a stage out if an output is persistent, or uncached and neither metric nor plot.
+    assert all(isinstance(out, str) for out in STAGES[stage]["outs"])
+
+
+def test_all_small_results_are_kept_in_git():
+    small = [out for stage in STAGES.values() for kind in ("metrics", "plots") for out in stage.get(kind, [])]
+    assert small
+    assert all(settings == {"cache": False} for out in small for settings in out.values())

@@ -21,7 +21,8 @@ def test_a_flow_run_restores_what_dvc_has_and_leaves_the_lock_as_repro_does(proj
     shutil.rmtree(project.folder / "data/prepared")
     (project.folder / "dvc.lock").unlink()
     said = project.run("python", "-m", "pipeline", "run")
-    assert outcomes(said) == dict.fromkeys(("prepare", "validate", "train", "evaluate", "report"), "restored")
+    # The card is kept in git, which keeps the report, and it alone, out of DVC's run cache.
+    assert outcomes(said) == dict.fromkeys(("prepare", "validate", "train", "evaluate"), "restored") | {"report": "ran"}
     assert project.lock() == before
 
 
