@@ -60,7 +60,7 @@ class MovingAverage(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         if not self.averages:
-            self.averages = [keras.Variable(weight, trainable=False) for weight in self.model.weights]
+            self.averages = [keras.Variable(weight, trainable=False) for weight in self.model.get_weights()]
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         self.steps += 1
@@ -81,7 +81,7 @@ class MovingAverage(keras.callbacks.Callback):
 
     def current(self) -> Weights:
         """The averages as arrays."""
-        return [keras.ops.convert_to_numpy(average) for average in self.averages]
+        return [average.numpy() for average in self.averages]
 
 
 class KeepBest(keras.callbacks.Callback):

@@ -140,7 +140,7 @@ def groups(row: Variant) -> Iterator[list[tuple[int, int]]]:
 
 def stack(x: Tensor, group: list[tuple[int, int]], row: Variant, conv: Convolutions, name: str) -> Tensor:
     """A group: its blocks one behind the other, each a model of its own."""
-    block_inputs = keras.Input(x.shape[1:])
+    block_inputs = keras.Input(x.shape[1:], name="in")
     blocks: list[keras.Model] = []
     shape = x.shape[1:]
     for number, (filters, stride) in enumerate(group, start=1):
@@ -153,7 +153,7 @@ def block_model(
     row: Variant, shape: tuple[int | None, ...], filters: int, stride: int, conv: Convolutions, name: str
 ) -> keras.Model:
     """One block as a model."""
-    inputs = keras.Input(shape)
+    inputs = keras.Input(shape, name="in")
     outputs = BLOCKS[row.block](inputs, filters, stride, SHORTCUTS[row.shortcut], conv)
     return keras.Model(inputs, outputs, name=name)
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import tempfile
 import zipfile
 from collections.abc import Sequence
@@ -10,22 +11,29 @@ from typing import Any
 
 import keras
 
+from resnet.training_form import portable
+
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the first date that a zip can hold
 _CLASSES = "classes.json"
+# Names that Keras counts through a process; none of them has weights.
+_COUNTED = re.compile(r'"(flip|keras_tensor|pad)(?:_\d+)?"')
 
 
 def save(model: keras.Model, path: Path | str, classes: Sequence[str] | None = None) -> None:
-    """Write a `.keras` file canonically, replacing a former one only when the new one is complete.
+    """Write the portable form of a network as a `.keras` file, replacing a former one only when it is complete.
 
-    Keras' own holds the date, and memory addresses as `shared_object_id`. Stock Keras loads this one alike.
+    Stock Keras loads it. Keras' own writing would put the date into it, memory addresses, and numbers that it counts.
 
     Args:
         classes: Names to store beside the model, in the order of its outputs.
+
+    Raises:
+        ValueError: The model was not made by `resnet.create` or `resnet.create_for_training`.
     """
     path = Path(path)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as folder:
         plain, canonical = Path(folder, "plain.keras"), Path(folder, "canonical.keras")
-        model.save(plain)
+        portable(model).save(plain)
         with zipfile.ZipFile(plain) as source, zipfile.ZipFile(canonical, "w") as target:
             for name in sorted(source.namelist()):
                 target.writestr(zipfile.ZipInfo(name, _EPOCH), _canonical(name, source.read(name)))
@@ -46,7 +54,9 @@ def _canonical(name: str, content: bytes) -> bytes:
         metadata.pop("date_saved", None)
         return json.dumps(metadata, sort_keys=True).encode()
     if name == "config.json":
-        return json.dumps(_renumbered(json.loads(content), {}), sort_keys=True).encode()
+        config = json.dumps(_renumbered(json.loads(content), {}), sort_keys=True)
+        names: dict[str, str] = {}
+        return _COUNTED.sub(lambda found: names.setdefault(found[0], f'"{found[1]}_{len(names)}"'), config).encode()
     return content
 
 

@@ -24,6 +24,11 @@ class WarmUp(LearningRateSchedule):
         done = (ops.cast(step, "float32") + 1) / max(1, self.steps)
         return self.schedule(step) * ops.minimum(1.0, done)
 
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "WarmUp":
+        """Make one of what get_config gave."""
+        return cls(keras.saving.deserialize_keras_object(config["schedule"]), config["steps"])
+
     def get_config(self) -> dict[str, Any]:
         return {"schedule": keras.saving.serialize_keras_object(self.schedule), "steps": self.steps}
 
@@ -41,5 +46,6 @@ def step(learning_rate: float, steps: int, milestones: Sequence[float]) -> Learn
 
     Source: He et al. 2015, section 4.2: at 32k and 48k of 64k steps.
     """
-    boundaries = [round(steps * share) for share in milestones]
-    return PiecewiseConstantDecay(boundaries, [learning_rate / 10**n for n in range(len(boundaries) + 1)])
+    rates = [learning_rate / 10**n for n in range(len(milestones) + 1)]
+    # Keras needs a boundary even where there is no milestone: the end.
+    return PiecewiseConstantDecay([*(round(steps * share) for share in milestones), steps], [*rates, rates[-1]])

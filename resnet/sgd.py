@@ -20,11 +20,17 @@ class SGD(keras.optimizers.SGD):
         super().__init__(learning_rate, **arguments)
         self.kernel_decay = kernel_decay
 
-    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Update one variable."""
-        if variable.name == "kernel" and self.kernel_decay:
-            gradient = ops.add(gradient, ops.multiply(ops.cast(variable, gradient.dtype), self.kernel_decay))
-        super().update_step(gradient, variable, learning_rate)
+    def apply(self, grads: Any, trainable_variables: Any = None) -> Any:
+        """Update the variables."""
+        # Here, and not in update_step, every backend still hands on Keras' own variables, which know their names.
+        variables = self._trainable_variables if trainable_variables is None else list(trainable_variables)
+        decayed = [self._with_decay(*pair) for pair in zip(grads, variables, strict=True)]
+        return super().apply(decayed, trainable_variables)
+
+    def _with_decay(self, gradient: Any, variable: Any) -> Any:
+        if variable.name != "kernel" or not self.kernel_decay:
+            return gradient
+        return ops.add(gradient, ops.multiply(ops.cast(variable, gradient.dtype), self.kernel_decay))
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"kernel_decay": self.kernel_decay}

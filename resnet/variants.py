@@ -122,5 +122,6 @@ def variant(name: str) -> Variant:
     """
     if name in VARIANTS:
         return VARIANTS[name]
-    near = difflib.get_close_matches(str(name), VARIANTS, n=3, cutoff=0.5) or names()
-    raise ValueError(f"there is no architecture {name!r}; the nearest are {', '.join(near)} (resnet.names() has all)")
+    near = difflib.get_close_matches(str(name), VARIANTS, n=3, cutoff=0.5)
+    hint = f"the nearest are {', '.join(near)}" if near else f"there are {', '.join(VARIANTS)}"
+    raise ValueError(f"there is no architecture {name!r}; {hint}")

@@ -15,9 +15,7 @@ def start(*, threads: int, device: str, deterministic: bool, seed: int) -> None:
     Raises:
         BadInput: A GPU is asked for, and there is none.
     """
-    os.environ["KERAS_BACKEND"] = "tensorflow"
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with _without_start_messages():
+    with without_start_messages():
         import keras
         import tensorflow as tf
     tf.config.threading.set_intra_op_parallelism_threads(threads)
@@ -33,8 +31,10 @@ def start(*, threads: int, device: str, deterministic: bool, seed: int) -> None:
 
 
 @contextmanager
-def _without_start_messages() -> Iterator[None]:
+def without_start_messages() -> Iterator[None]:
     """Hold back what TensorFlow's libraries print before any setting can silence them; show it on failure."""
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
     own = os.dup(2)
     with tempfile.TemporaryFile() as held:

@@ -12,7 +12,9 @@ MOST_CLASSES_DRAWN = 30
 
 def to_svg(chart: alt.Chart | alt.LayerChart | alt.HConcatChart, alternative: str) -> Markup:
     """Draw a chart; `alternative` says in words what it shows."""
-    svg = vl_convert.vegalite_to_svg(chart.to_json())
+    # Altair refuses more than 5,000 rows, which a thousand epochs have.
+    with alt.data_transformers.enable("default", max_rows=None):
+        svg = vl_convert.vegalite_to_svg(chart.to_json())
     return Markup(  # noqa: S704 - drawn by Vega-Lite, which escapes its texts
         svg.replace("<svg ", f'<svg role="img" aria-label="{Markup.escape(alternative)}" ', 1)
     )
@@ -42,10 +44,9 @@ def confusion(table: pd.DataFrame, classes: list[str]) -> Markup | None:
     """How often each class was taken for each other; None where there are too many to draw."""
     if len(classes) > MOST_CLASSES_DRAWN:
         return None
-    counts = pd.crosstab(table["actual"], table["predicted"]).reindex(index=classes, columns=classes, fill_value=0)
-    shares = counts.div(counts.sum(axis=1).clip(lower=1), axis=0)
-    cells = counts.reset_index().melt("actual", var_name="predicted", value_name="images")
-    cells["share"] = shares.reset_index().melt("actual")["value"]
+    pairs = pd.MultiIndex.from_product([classes, classes], names=["actual", "predicted"])
+    cells = table.value_counts(["actual", "predicted"]).reindex(pairs, fill_value=0).rename("images").reset_index()
+    cells["share"] = cells["images"] / cells.groupby("actual")["images"].transform("sum").clip(lower=1)
     axes = {
         "x": alt.X("predicted:N", sort=classes, title="predicted"),
         "y": alt.Y("actual:N", sort=classes, title="actual"),

@@ -35,7 +35,8 @@ def finish(work: Callable[[], None]) -> None:
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     try:
         work()
-    except BadInput as error:
+    except (BadInput, OSError) as error:
+        # An OSError here is a full disk, a folder that may not be written, a file that has gone.
         print(f"error: {error}", file=sys.stderr)
         if "DVC_STAGE" in os.environ:
             # DVC removes a stage's outputs before it runs the stage.

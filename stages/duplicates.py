@@ -63,25 +63,26 @@ def describe_pictures(picture: NDArray[np.int64], split: pd.Series, label: pd.Se
         A row an image: `twin_within_split` and `twin_across_splits` are the position of another image of the
         same picture, `conflict_within_split` and `conflict_across_splits` of one with another label; -1 for none.
     """
-    table = pd.DataFrame({"picture": picture, "split": split.to_numpy(str), "label": label.to_numpy(str)})
-    result = pd.DataFrame(
-        -1,
-        index=table.index,
-        columns=["twin_within_split", "twin_across_splits", "conflict_within_split", "conflict_across_splits"],
-    )
-    shared = table[table.duplicated("picture", keep=False)]
-    for _, members in shared.groupby("picture"):
-        positions = members.index.to_numpy()
-        splits, labels = members["split"].to_numpy(), members["label"].to_numpy()
-        for position, own_split, own_label in zip(positions, splits, labels, strict=True):
-            same_split, same_label = splits == own_split, labels == own_label
-            others = positions != position
-            for column, matching in (
-                ("twin_within_split", same_split & others),
-                ("twin_across_splits", ~same_split),
-                ("conflict_within_split", same_split & ~same_label),
-                ("conflict_across_splits", ~same_split & ~same_label),
-            ):
-                if matching.any():
-                    result.loc[position, column] = positions[matching][0]
+    splits, position, label = split.to_numpy(str), pd.Series(np.arange(len(picture))), label.reset_index(drop=True)
+    columns = ["twin_within_split", "twin_across_splits", "conflict_within_split", "conflict_across_splits"]
+    result = pd.DataFrame(-1, position.index, columns)
+    for name in np.unique(splits):
+        inside = splits == name
+        for what, value in (("twin", position), ("conflict", label)):
+            other = _first_other(picture, value, inside)
+            result.loc[inside, f"{what}_within_split"] = other[inside]
+            across = result[f"{what}_across_splits"]
+            earlier = ~inside & (other >= 0) & ((across < 0) | (other < across))
+            result.loc[earlier, f"{what}_across_splits"] = other[earlier]
     return result
+
+
+def _first_other(picture: NDArray[np.int64], value: pd.Series, among: NDArray[np.bool_]) -> pd.Series:
+    """For each image, the first among some that shows the same picture and has another value; -1 for none."""
+    shown = pd.Series(picture)
+    candidates = pd.DataFrame({"picture": shown, "value": value})[among].reset_index(names="position")
+    first = candidates.drop_duplicates("picture").set_index("picture")
+    others = candidates[candidates["value"] != candidates["picture"].map(first["value"])]
+    second = others.drop_duplicates("picture").set_index("picture")
+    alike = shown.map(first["value"]) == value
+    return shown.map(first["position"]).where(~alike, shown.map(second["position"])).fillna(-1).astype(int)

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,9 @@ def perceptual_hashes(pixels: NDArray[np.uint8]) -> list[str]:
 
 def _measure_file(path: Path, size: int) -> tuple[dict[str, Any], NDArray[np.uint8] | None]:
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            # Reading a pipe or a device might never end.
+            return vars(Measurement(0, "", error="cannot be read: not a file")), None
         content = path.read_bytes()
     except OSError as error:
         return vars(Measurement(0, "", error=f"cannot be read: {error.strerror}")), None

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from resnet.variants import Shortcut, Stem, variant
 from stages.errors import BadInput
@@ -17,6 +17,7 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[float, Field(ge=0)]
 Severity = Literal["fail", "warn"]
+_ITEMS = {"string_too_short": "character", "too_short": "item"}
 
 
 class Section(BaseModel):
@@ -215,18 +216,38 @@ def load(path: Path) -> Params:
         BadInput: Names each key that is unknown, missing, of a wrong type or impossible, and what would do.
     """
     try:
-        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        content = read_yaml(path)
     except FileNotFoundError:
         raise BadInput(f"there is no {path} here; run from the project's root, or name one with --params") from None
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path} is not valid YAML: {error}") from error
     if not isinstance(content, dict):
-        raise BadInput(f"{path} must be a mapping of sections, but holds {type(content).__name__}")
+        found = "is empty" if content is None else f"holds {type(content).__name__}"
+        raise BadInput(f"{path} must be a mapping of sections, but {found}")
     try:
         return Params.model_validate(content)
     except ValidationError as error:
         sentences = [_sentence(detail) for detail in error.errors(include_url=False)]
         raise BadInput(f"{path}: " + "; ".join(sentences)) from error
+
+
+def read_yaml(path: Path) -> Any:
+    """Read a YAML 1.2 file.
+
+    Raises:
+        BadInput: It is no YAML, or no file.
+        FileNotFoundError: It is not there.
+    """
+    try:
+        return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {error.strerror}") from error
+    except (YAMLError, ValueError, RecursionError) as error:
+        # ruamel's own text has many lines.
+        reason = str(error)
+        if isinstance(error, MarkedYAMLError) and error.problem_mark:
+            reason = f"line {error.problem_mark.line + 1}: {error.context or ''} {error.problem}"
+        raise BadInput(f"{path} is not valid YAML: {' '.join(reason.split())}") from error
 
 
 def _sentence(detail: ErrorDetails) -> str:
@@ -241,6 +262,11 @@ def _sentence(detail: ErrorDetails) -> str:
         case "value_error":
             reason = str(detail["ctx"]["error"])
             return f"{key}: {reason}" if key else reason
+        case "model_type":
+            return f"{key} must be a mapping of keys, but is {detail['input']!r}"
+        case "string_too_short" | "too_short":
+            least = f"{detail['ctx']['min_length']} {_ITEMS[detail['type']]}"
+            return f"{key} must have at least {least}, but is {detail['input']!r}"
     reason = detail["msg"].removeprefix("Input ").replace("should be", "must be")
     return f"{key} {reason}, but is {detail['input']!r}"
 

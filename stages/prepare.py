@@ -5,6 +5,7 @@ Reads what data.path names; writes data/prepared/ and data/manifest.parquet.
 
 import json
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -73,9 +74,9 @@ def prepare(data: DataParams, seed: int, prepared: Path, manifest: Path) -> None
 
 def read_source(path: Path, root: Path) -> list[Entry]:
     """List the raw images that a path names: a folder, a manifest or a descriptor."""
-    if path.is_dir():
+    if os.path.isdir(path):
         return read_folder(path)
-    if not path.exists():
+    if not os.path.isfile(path):
         raise BadInput(
             f"data.path is {path}, which does not exist; expected a folder of class folders, a .csv or .parquet "
             "manifest, or a descriptor such as datasets/digits.yaml"
@@ -109,7 +110,7 @@ def check_entries(entries: list[Entry], data: DataParams) -> list[str]:
         scarce = str(counts.idxmin())
         raise BadInput(
             f"the class {scarce!r} of {data.path} has {counts.min()} images to share among {drawn} splits; "
-            "add images, remove the class, or lower data.validation_fraction or data.test_fraction to 0"
+            "add images of it, or remove the class"
         )
     return classes
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from jinja2 import UndefinedError
 from ruamel.yaml import YAML
 
 from stages import charts, command, pages
@@ -34,10 +35,11 @@ def run(params: Params) -> None:
     """
     try:
         found = gather(params)
-    except (OSError, ValueError, KeyError) as error:
+        page, card = pages.render("report.html", **found), pages.render("MODEL_CARD.md", **found)
+    except (OSError, ValueError, KeyError, TypeError, UndefinedError) as error:
         raise BadInput(f"cannot read what the other stages wrote ({error}); run `dvc repro`") from error
-    write_text(REPORT, pages.render("report.html", **found))
-    write_text(MODEL_CARD, pages.render("MODEL_CARD.md", **found))
+    write_text(REPORT, page)
+    write_text(MODEL_CARD, card)
     log.info("wrote %s and %s", REPORT, MODEL_CARD)
 
 

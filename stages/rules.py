@@ -64,19 +64,19 @@ def checks(rules: ValidateParams) -> list[Check]:
 
 
 def _of_files(rules: ValidateParams) -> Iterator[Check]:
-    readable = gxe.ExpectColumnValuesToBeNull(column="error", mostly=1 - rules.decodable.tolerated)
+    readable = gxe.ExpectColumnValuesToBeNull(column="error", mostly=_most(rules.decodable))
     yield _of_images("decodable", "every file is an image that can be read", readable, rules.decodable)
     for side in ("width", "height"):
         means = f"the {side} is {rules.side.at_least:g} to {rules.side.at_most:g} pixels"
         yield _of_images(f"side ({side})", means, _between(side, rules.side), rules.side)
     allowed = rules.channels.allowed
-    known = gxe.ExpectColumnValuesToBeInSet(column="channels", value_set=allowed, mostly=1 - rules.channels.tolerated)
+    known = gxe.ExpectColumnValuesToBeInSet(column="channels", value_set=allowed, mostly=_most(rules.channels))
     yield _of_images("channels", f"files have {' or '.join(map(str, allowed))} channels", known, rules.channels)
 
 
 def _of_labels(rules: ValidateParams) -> Iterator[Check]:
     trained = gxe.ExpectColumnValuesToBeInSet(
-        column="label_is_trained", value_set=[True], mostly=1 - rules.known_labels.tolerated
+        column="label_is_trained", value_set=[True], mostly=_most(rules.known_labels)
     )
     yield _of_images("known_labels", "every label occurs among the training images", trained, rules.known_labels)
     least, balance, shares = rules.smallest_class, rules.class_balance, rules.split_shares
@@ -138,13 +138,18 @@ def _of_duplicates(rules: ValidateParams) -> Iterator[Check]:
         ),
     ):
         rule = getattr(rules, name)
-        alone = gxe.ExpectColumnValuesToBeNull(column=column, mostly=1 - rule.tolerated)
+        alone = gxe.ExpectColumnValuesToBeNull(column=column, mostly=_most(rule))
         yield _of_images(name, means, alone, rule, twin=column)
+
+
+def _most(rule: Rule) -> float:
+    # 1 - 0.7 is a little above 0.3: seven of ten would be too many.
+    return round(1 - rule.tolerated, 9)
 
 
 def _between(column: str, rule: RangeRule) -> Expectation:
     return gxe.ExpectColumnValuesToBeBetween(
-        column=column, min_value=rule.at_least, max_value=rule.at_most, mostly=1 - rule.tolerated
+        column=column, min_value=rule.at_least, max_value=rule.at_most, mostly=_most(rule)
     )
 
 

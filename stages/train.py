@@ -40,6 +40,11 @@ def run(params: Params) -> None:
     validation = load_split(VALIDATION)
     classes = load_classes()
     settings = params.train
+    if not len(validation.images) and (settings.keep == "best" or settings.patience):
+        raise BadInput(
+            "train.keep: best and train.patience need validation images, and none was drawn; "
+            "raise data.validation_fraction, or set train.keep: last and train.patience: null"
+        )
     backend.start(
         threads=settings.threads,
         device=settings.device,
@@ -50,7 +55,7 @@ def run(params: Params) -> None:
     from resnet.callbacks import TrainingDiverged
     from resnet.saving import save
     from resnet.training import fit
-    from resnet.training_form import create_for_training, portable
+    from resnet.training_form import create_for_training
 
     model = create_for_training(
         params.model.name,
@@ -76,7 +81,7 @@ def run(params: Params) -> None:
         record["images"] = len(images) * len(history.epoch)
     table = pd.DataFrame({"epoch": [epoch + 1 for epoch in history.epoch], **history.history})
     with replacing(MODEL) as new:
-        save(portable(model), new, classes)
+        save(model, new, classes)
     with replacing(HISTORY) as new:
         table.to_csv(new, index=False, float_format="%.6g")
     parameters = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)

@@ -23,10 +23,13 @@ from stages.outputs import write_json, write_text
 from stages.params import Params
 from stages.prepared import MANIFEST
 from stages.rules import Check, checks, tables
+from stages.splits import SPLITS
 
 VALIDATION_JSON = Path("reports/validation.json")
 VALIDATION_HTML = Path("reports/validation.html")
 EXAMPLES = 5
+TEXTS = ("path", "label", "split", "sha256", "perceptual_hash")
+NUMBERS = ("width", "height", "channels", "mean", "std")
 log = logging.getLogger(__name__)
 
 
@@ -40,10 +43,7 @@ def run(params: Params) -> None:
         manifest = pd.read_parquet(MANIFEST)
     except (OSError, ValueError) as error:
         raise BadInput(f"cannot read {MANIFEST} ({error}); run `dvc repro prepare`") from error
-    # Checked by hand: a manifest that was edited must not end in a traceback.
-    missing = {"path", "label", "split", "sha256", "perceptual_hash", "mean", "std", "error"} - set(manifest)
-    if missing:
-        raise BadInput(f"{MANIFEST} lacks the columns {', '.join(sorted(missing))}; run `dvc repro --force prepare`")
+    check_manifest(manifest)
     seen = tables(manifest, params.validate_)
     batches = make_batches(seen)
     results = [outcome(check, batches[check.table]) for check in checks(params.validate_)]
@@ -67,9 +67,29 @@ def run(params: Params) -> None:
         )
 
 
+def check_manifest(manifest: pd.DataFrame) -> None:
+    """Refuse a manifest that was edited to what the rules cannot judge, or would pass over."""
+    again = "run `dvc repro --force prepare`"
+    if missing := [name for name in (*TEXTS, *NUMBERS, "error") if name not in manifest]:
+        raise BadInput(f"{MANIFEST} lacks the columns {', '.join(missing)}; {again}")
+    readable = manifest[manifest["error"].isna()]
+    if readable.empty:
+        raise BadInput(f"{MANIFEST} has no image that can be read; {again}")
+    wrong = [name for name in (*TEXTS, *NUMBERS) if readable[name].isna().any()]
+    wrong += [name for name in NUMBERS if not pd.api.types.is_numeric_dtype(readable[name])]
+    wrong += ["label"] if manifest["label"].isna().any() else []
+    wrong += [] if readable["split"].isin(SPLITS).all() else ["split"]
+    hashes = readable["perceptual_hash"].astype(str)
+    wrong += [] if hashes.str.fullmatch("[0-9a-f]{16}").all() else ["perceptual_hash"]
+    if wrong:
+        raise BadInput(f"{MANIFEST} has images without a proper {wrong[0]}; {again}")
+
+
 def make_batches(seen: dict[Any, pd.DataFrame]) -> dict[str, Batch]:
     """Hand the tables to Great Expectations, which keeps nothing on disk."""
-    logging.getLogger("great_expectations").setLevel(logging.WARNING)
+    # One of its modules sets a level of its own.
+    for name in ("great_expectations", "great_expectations.data_context.types.base"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
     source = context.data_sources.add_pandas("manifest")

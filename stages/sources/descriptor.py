@@ -2,17 +2,18 @@
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from stages.backend import without_start_messages
 from stages.errors import BadInput
+from stages.params import read_yaml
 from stages.sources.source import Entry
 from stages.splits import TEST, TRAIN
 
@@ -44,8 +45,15 @@ class Descriptor(BaseModel):
         "keras.datasets.cifar10",
         "keras.datasets.cifar100",
     ]
-    files: dict[str, PinnedFile]
-    classes: list[str]
+    files: Annotated[dict[str, PinnedFile], Field(min_length=1)]
+    classes: Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=2)]
+
+    @field_validator("classes")
+    @classmethod
+    def _differ(cls, classes: list[str]) -> list[str]:
+        if twice := [name for name, count in Counter(classes).items() if count > 1]:
+            raise ValueError(f"{twice[0]!r} stands twice")
+        return classes
 
 
 def read_descriptor(path: Path) -> list[Entry]:
@@ -54,11 +62,11 @@ def read_descriptor(path: Path) -> list[Entry]:
     Raises:
         BadInput: No valid descriptor, no network, or content that is not what the descriptor pins.
     """
+    content = read_yaml(path)
+    if not isinstance(content, dict):
+        raise BadInput(f"{path} does not describe a data set: it has no keys; datasets/digits.yaml is an example")
     try:
-        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
         descriptor = Descriptor.model_validate(content)
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path} is not valid YAML: {error}") from error
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise BadInput(
@@ -75,6 +83,7 @@ def _digits(descriptor: Descriptor, path: Path) -> Iterator[Entry]:
     with resources.as_file(resources.files("sklearn.datasets") / "data") as folder:
         _check(descriptor, path, folder)
     digits = load_digits()
+    _check_classes(descriptor, path, len(digits.target_names))
     images = np.rint(digits.images * (255 / 16)).astype(np.uint8)
     for number, (image, label) in enumerate(zip(images, digits.target, strict=True)):
         yield Entry(f"{number:04}", descriptor.classes[label], image)
@@ -84,16 +93,15 @@ def _keras_dataset(descriptor: Descriptor, path: Path) -> Iterator[Entry]:
     name = descriptor.source.rsplit(".", 1)[1]
     home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
     cache = home / "datasets" / ("fashion-mnist" if name == "fashion_mnist" else "")
-    # Loading needs none of Keras' backends; NumPy's is the one that starts at once.
-    os.environ.setdefault("KERAS_BACKEND", "numpy")
-    import keras
-
+    with without_start_messages():
+        import keras
     try:
         parts = getattr(keras.datasets, name).load_data()
     except Exception as error:  # Keras raises plain Exception when a download fails
         wanted = "; ".join(f"{file.url} as {cache / name}" for name, file in descriptor.files.items())
         raise BadInput(f"{descriptor.source} cannot be loaded ({error}); without network, save {wanted}") from error
     _check(descriptor, path, cache)
+    _check_classes(descriptor, path, 1 + max(int(labels.max()) for _, labels in parts))
     for split, (images, labels) in zip((TRAIN, TEST), parts, strict=True):
         for number, (image, label) in enumerate(zip(images, labels.ravel(), strict=True)):
             yield Entry(f"{split}/{number:05}", descriptor.classes[label], image, split)
@@ -101,6 +109,14 @@ def _keras_dataset(descriptor: Descriptor, path: Path) -> Iterator[Entry]:
 
 def _check(descriptor: Descriptor, path: Path, folder: Path) -> None:
     for name, file in descriptor.files.items():
-        found = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        try:
+            found = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        except OSError as error:
+            raise BadInput(f"{folder / name}, which {path} pins, cannot be read: {error.strerror}") from error
         if found != file.sha256:
             raise BadInput(f"{folder / name} has sha256 {found}, but {path} pins {file.sha256}; fetch the file again")
+
+
+def _check_classes(descriptor: Descriptor, path: Path, labels: int) -> None:
+    if len(descriptor.classes) != labels:
+        raise BadInput(f"{path} names {len(descriptor.classes)} classes, but {descriptor.source} has {labels} labels")

@@ -1,5 +1,6 @@
 """A CSV or Parquet table of images: path, label[, split, group]."""
 
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -24,15 +25,15 @@ def read_manifest(table: Path, root: Path) -> list[Entry]:
             f"{table} has the columns {', '.join(map(str, rows.columns))}, but lacks {' and '.join(sorted(missing))}; "
             "expected path, label and, if you like, split and group"
         )
-    _refuse(table, "have no label", rows[rows["label"] == ""])
+    _refuse(table, "have no label", rows[rows["label"].str.strip() == ""])
     if "split" in rows:
         wrong = rows[~rows["split"].isin(["", *SPLITS])]
         _refuse(table, f"have a split other than {', '.join(SPLITS)} or nothing", wrong, "split")
     folder = root.resolve()
     files = [Path(folder, path) for path in rows["path"]]
-    outside = [not Path(file.parent.resolve(), file.name).is_relative_to(folder) for file in files]
+    outside = [_leads_out(file, folder) for file in files]
     _refuse(table, f"have a path that leads out of data.root, {root}", rows[outside])
-    absent = [not file.is_file() for file in files]
+    absent = [not os.path.isfile(file) for file in files]
     _refuse(table, f"name a file that does not exist below data.root, {root}", rows[absent])
     splits = rows["split"] if "split" in rows else pd.Series("", rows.index)
     groups = rows["group"] if "group" in rows else pd.Series("", rows.index)
@@ -45,12 +46,24 @@ def read_manifest(table: Path, root: Path) -> list[Entry]:
 def _read(table: Path) -> pd.DataFrame:
     try:
         if table.suffix.lower() == ".csv":
-            return pd.read_csv(table, dtype=str, keep_default_na=False)
-        wanted = ["path", "label", "split", "group"]
+            rows = pd.read_csv(table, dtype=str, keep_default_na=False)
+            if not isinstance(rows.index, pd.RangeIndex):
+                # pandas took the first column for an index.
+                raise ValueError("its rows have more fields than its header")
+            return rows
         rows = pd.read_parquet(table)
-        return rows[[name for name in wanted if name in rows]].fillna("").astype(str)
-    except (OSError, ValueError, pd.errors.ParserError) as error:
-        raise BadInput(f"{table} cannot be read as a table: {error}") from error
+        wanted = [name for name in ("path", "label", "split", "group") if name in rows]
+        return rows[wanted].astype("string").fillna("").astype(str)
+    except (OSError, ValueError, TypeError, pd.errors.ParserError) as error:
+        raise BadInput(f"{table} cannot be read as a table: {' '.join(str(error).split())}") from error
+
+
+def _leads_out(file: Path, folder: Path) -> bool:
+    try:
+        # The file itself may be a link: DVC's cache may be linked.
+        return not Path(file.parent.resolve(), file.name).is_relative_to(folder)
+    except (OSError, RuntimeError, ValueError):
+        return False  # such a path leads nowhere
 
 
 def _refuse(table: Path, what: str, rows: pd.DataFrame, column: str = "path") -> None:

@@ -1,0 +1,204 @@
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+import resnet
+from resnet.network import stem_for
+
+
+def flattened(model):
+    """Every layer that computes."""
+    for layer in model.layers:
+        yield from flattened(layer) if isinstance(layer, keras.Model) else [layer]
+
+
+def blocks(model):
+    return [block for group in model.layers if isinstance(group, keras.Sequential) for block in group.layers]
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        ("ResNet50", keras.applications.resnet, (0.3, 0.6)),
+        ("ResNet101", keras.applications.resnet, (0.3, 0.6)),
+        ("ResNet50V2", keras.applications.resnet_v2, (0.6, 1.0)),
+    ],
+    ids=lambda param: param[0],
+)
+def name_and_theirs_and_preprocessing(request, randomised):
+    name, module, gamma = request.param
+    theirs = getattr(keras.applications, name)(weights=None, input_shape=(64, 64, 3), classes=6)
+    return name, randomised(theirs, gamma), module.preprocess_input
+
+
+def test_weights_of_keras_applications_give_its_outputs(name_and_theirs_and_preprocessing, noise):
+    name, theirs, preprocess_input = name_and_theirs_and_preprocessing
+    images = noise(4, 64)
+    ours = resnet.create(name.lower(), input_shape=(64, 64, 3), classes=6)
+    ours.set_weights(theirs.get_weights())
+    expected = np.asarray(theirs(preprocess_input(images.astype(np.float32))))
+    assert expected.std(0).max() > 0.01, "these weights should tell these images apart"
+    np.testing.assert_allclose(ours(images), expected, atol=1e-4)
+    assert resnet.describe(name.lower(), 64, 6).stored == theirs.count_params()
+
+
+def test_features_of_keras_applications_are_ours_without_top(name_and_theirs_and_preprocessing, noise):
+    name, theirs, preprocess_input = name_and_theirs_and_preprocessing
+    images = noise(4, 64)
+    ours = getattr(resnet, name)(input_shape=(64, 64, 3), include_top=False, pooling="avg")
+    ours.set_weights(theirs.get_weights()[:-2])
+    pooled = keras.Model(theirs.input, theirs.get_layer("avg_pool").output)
+    expected = np.asarray(pooled(preprocess_input(images.astype(np.float32))))
+    assert (ours.name, ours.output_shape) == (name.lower(), (None, 2048))
+    np.testing.assert_allclose(ours(images), expected, atol=1e-4 * expected.max())
+
+
+@pytest.mark.parametrize("name", ["resnet20", "resnet18", "resnet50", "resnet50v2", "plain20"])
+def test_uint8_and_float_images_give_the_same(tiny, randomised, noise, name):
+    model = randomised(tiny(name))
+    images = noise(3)
+    np.testing.assert_array_equal(model(images), model(images.astype(np.float32)))
+
+
+@pytest.mark.parametrize("name", ["resnet20", "resnet18", "resnet50", "resnet50v2", "plain20"])
+def test_answers_are_probabilities(tiny, randomised, noise, name):
+    answers = np.asarray(randomised(tiny(name, classes=5))(noise(3)))
+    assert answers.shape == (3, 5)
+    np.testing.assert_allclose(answers.sum(1), 1, rtol=1e-5)
+    assert (answers >= 0).all()
+
+
+@pytest.mark.parametrize(("pooling", "shape"), [(None, (None, 2, 2, 64)), ("avg", (None, 64)), ("max", (None, 64))])
+def test_without_top_pooling_decides_what_comes_out(noise, pooling, shape):
+    model = resnet.create("resnet20", input_shape=(8, 8, 3), include_top=False, pooling=pooling)
+    assert model.output_shape == shape
+    features = np.asarray(resnet_features(model, noise(2)))
+    reduce = {None: lambda x: x, "avg": lambda x: x.mean((1, 2)), "max": lambda x: x.max((1, 2))}[pooling]
+    np.testing.assert_allclose(np.asarray(model(noise(2))), reduce(features), rtol=1e-5)
+
+
+def resnet_features(model, images):
+    """The feature map before any pooling."""
+    return keras.Model(model.input, model.get_layer("conv4").output)(images)
+
+
+def test_the_classifier_activation_is_chosen_as_in_keras_applications(noise):
+    logits = resnet.create("resnet20", input_shape=(8, 8, 3), classes=3, classifier_activation=None)
+    probabilities = resnet.create("resnet20", input_shape=(8, 8, 3), classes=3)
+    probabilities.set_weights(logits.get_weights())
+    np.testing.assert_allclose(keras.ops.softmax(logits(noise(2))), probabilities(noise(2)), rtol=1e-5)
+
+
+def test_the_image_size_may_stay_open(noise):
+    model = resnet.create("resnet20", input_shape=(None, None, 3), classes=2)
+    assert model(noise(1, 8)).shape == model(noise(1, 20)).shape == (1, 2)
+
+
+def test_a_plain_net_has_no_shortcut_and_a_residual_one_has_one_a_block():
+    plain, residual = (resnet.create(f"{kind}20", input_shape=(8, 8, 3), classes=2) for kind in ("plain", "resnet"))
+    adds = [sum(isinstance(layer, keras.layers.Add) for layer in flattened(model)) for model in (plain, residual)]
+    assert adds == [0, 9]
+    assert plain.count_params() == residual.count_params()
+
+
+@pytest.mark.parametrize(
+    ("name", "halving"), [("resnet50", (3, 7, 13)), ("resnet50v2", (2, 6, 12)), ("resnet18", (2, 4, 6))]
+)
+def test_each_group_but_one_halves_the_image_in_one_block(name, halving):
+    model = resnet.create(name, input_shape=(64, 64, 3), classes=2)
+    halved = [n for n, block in enumerate(blocks(model)) if block.output_shape[1] == block.input_shape[1] // 2]
+    assert tuple(halved) == halving
+    assert model.get_layer("conv5").output.shape[1] == 2
+
+
+def test_shortcut_options_differ_in_parameters_as_in_the_paper(tiny):
+    plain = tiny("plain20").count_params()
+    a, b, c = (tiny("resnet20", shortcut=option).count_params() for option in "ABC")
+    # A projection has C x C' weights and a normalisation of 4 C'.
+    assert a == plain
+    assert b - a == (4 * 8 + 4 * 8) + (8 * 12 + 4 * 12)
+    assert c - b == 4 * 4 + 4 * 4
+
+
+@pytest.mark.parametrize("option", "ABC")
+@pytest.mark.parametrize("name", ["resnet20", "resnet50", "resnet50v2"])
+def test_every_shortcut_option_works_in_every_family(tiny, randomised, noise, name, option):
+    answers = np.asarray(randomised(tiny(name, shortcut=option))(noise(2)))
+    assert np.isfinite(answers).all()
+    assert not np.array_equal(answers[0], answers[1])
+
+
+def test_create_takes_the_shortcut_option_instead_of_the_rows_own():
+    a, c = (resnet.create("resnet20", input_shape=(8, 8, 3), classes=2, shortcut=option) for option in "AC")
+    assert a.count_params() == resnet.describe("resnet20", 8, 2).stored < c.count_params()
+
+
+def test_a_block_of_option_A_whose_residual_is_silent_passes_its_input_and_zeros(tiny, noise):
+    block = blocks(tiny("resnet20"))[1]
+    for weight in block.get_layer("2_bn").trainable_weights:
+        weight.assign(np.zeros(weight.shape))
+    x = noise(2)[..., [0, 1, 2, 0]].astype(np.float32)
+    out = np.asarray(block(x))
+    np.testing.assert_array_equal(out[..., :4], x[:, ::2, ::2])
+    assert out.shape[-1] == 8
+    assert not out[..., 4:].any()
+
+
+@pytest.mark.parametrize(
+    ("name", "side", "stem"),
+    [
+        ("resnet50", 224, "large"),
+        ("resnet50", 64, "large"),
+        ("resnet50", 63, "small"),
+        ("resnet50", None, "large"),
+        ("resnet20", 32, "small"),
+        ("resnet20", 224, "small"),
+    ],
+)
+def test_the_stem_is_chosen_by_the_image_size(name, side, stem):
+    assert stem_for(resnet.variant(name), (side, side, 3)) == stem
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kernel", "left_of_64"),
+    [({}, 7, 16), ({"stem": "small"}, 3, 64), ({"input_shape": (32, 32, 3)}, 3, 32)],
+    ids=["large image", "overridden", "small image"],
+)
+def test_a_stem_can_be_chosen_instead_of_the_one_for_the_size(arguments, kernel, left_of_64):
+    model = resnet.create("resnet18", **{"input_shape": (64, 64, 3), "classes": 2} | arguments)
+    assert model.get_layer("conv1_conv").kernel_size == (kernel, kernel)
+    assert model.get_layer("conv2").output.shape[1] == left_of_64
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"input_shape": (7, 32, 3)}, "images of 7 pixels are too small for resnet20: it needs 8 or more"),
+        ({"name": "resnet50", "input_shape": (31, 31, 3)}, "31 pixels are too small for resnet50: it needs 32"),
+        ({"input_shape": (32, 32, 1)}, r"input_shape is \(32, 32, 1\); expected \(height, width, 3\)"),
+        ({"input_shape": (32, 32)}, r"input_shape is \(32, 32\); expected"),
+        ({"classes": 1}, "classes is 1; a classifier needs at least 2"),
+        ({"pooling": "min", "include_top": False}, "pooling is 'min'; expected None, 'avg' or 'max'"),
+        ({"stem": "huge"}, "stem is 'huge'; expected one of small, large"),
+        ({"shortcut": "D"}, "shortcut is 'D'; expected one of A, B, C"),
+        ({"name": "resnet21"}, "no architecture 'resnet21'; the nearest are .*resnet20"),
+    ],
+)
+def test_impossible_arguments_are_refused_with_a_sentence(arguments, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        resnet.create(**{"name": "resnet20", "input_shape": (32, 32, 3)} | arguments)
+
+
+@pytest.mark.usefixtures("collector_off")
+def test_resnet1202_builds_and_trains_a_step_at_pythons_own_recursion_limit(noise):
+    assert sys.getrecursionlimit() == 1000
+    model = resnet.create_for_training("resnet1202", input_shape=(8, 8, 3), classes=2)
+    assert model.count_params() == resnet.describe("resnet1202", 8, 2).stored
+    before = model.get_layer("conv1_conv").kernel.numpy()
+    model.compile("sgd", "categorical_crossentropy", run_eagerly=True)
+    loss = model.train_on_batch(noise(2), np.eye(2, dtype=np.float32))
+    assert np.isfinite(loss)
+    assert not np.array_equal(model.get_layer("conv1_conv").kernel.numpy(), before)
+    assert sys.getrecursionlimit() == 1000

@@ -1,0 +1,110 @@
+import json
+import subprocess
+import sys
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+
+import resnet
+
+# Of Keras, when it writes a file.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+
+STOCK_KERAS = """
+import sys, keras, numpy
+for path in sys.argv[1:]:
+    model = keras.saving.load_model(path)
+    images = numpy.load("images.npy")
+    numpy.save(path + ".npy", model(images))
+assert not [name for name in sys.modules if name.startswith("resnet")]
+"""
+
+
+def test_a_saved_model_loads_where_there_is_only_stock_keras_with_the_same_answers(tiny, randomised, noise, tmp_path):
+    models = {name: randomised(tiny(name)) for name in ("resnet20", "resnet18", "resnet50", "resnet50v2", "plain20")}
+    models["trained"] = randomised(tiny("resnet20"))
+    resnet.fit(models["trained"], noise(4), np.arange(4) % 2, resnet.Recipe(epochs=1, batch_size=4))
+    np.save(tmp_path / "images.npy", noise(3))
+    for name, model in models.items():
+        resnet.save(model, tmp_path / f"{name}.keras", ["a", "b"])
+    paths = [f"{name}.keras" for name in models]
+    subprocess.run([sys.executable, "-I", "-c", STOCK_KERAS, *paths], cwd=tmp_path, check=True)
+    for name, model in models.items():
+        np.testing.assert_array_equal(np.load(tmp_path / f"{name}.keras.npy"), model(noise(3)))
+
+
+@pytest.mark.parametrize("name", ["resnet20", "resnet18", "resnet50", "resnet50v2", "plain20"])
+def test_the_same_weights_make_the_same_bytes_whenever_they_are_saved_and_in_whatever_model(tiny, tmp_path, name):
+    model, other = tiny(name), tiny(name)
+    for number, path in enumerate(("once", "twice", "other", "different")):
+        if number == 2:
+            other.set_weights(model.get_weights())
+        if number == 3:
+            other.weights[0].assign_add(np.ones(other.weights[0].shape))
+        resnet.save(model if number < 2 else other, tmp_path / f"{path}.keras", ["a", "b"])
+    once, twice, same, different = (
+        (tmp_path / f"{path}.keras").read_bytes() for path in ("once", "twice", "other", "different")
+    )
+    assert once == twice
+    assert once == same
+    assert once != different
+
+
+def test_a_saved_file_holds_no_date_and_no_memory_address(tiny, tmp_path):
+    resnet.save(tiny("resnet20"), tmp_path / "model.keras")
+    with zipfile.ZipFile(tmp_path / "model.keras") as archive:
+        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        assert set(json.loads(archive.read("metadata.json"))) == {"keras_version"}
+        config = json.loads(archive.read("config.json"))
+    ids = []
+
+    def walk(node):
+        if isinstance(node, dict):
+            ids.extend([node["shared_object_id"]] if "shared_object_id" in node else [])
+            node = list(node.values())
+        for part in node if isinstance(node, list) else []:
+            walk(part)
+
+    walk(config)
+    assert all(number < 1000 for number in ids)
+
+
+def test_class_names_travel_with_the_model(tiny, tmp_path):
+    resnet.save(tiny("resnet20"), tmp_path / "named.keras", ["cat", "Hündin"])
+    resnet.save(tiny("resnet20"), tmp_path / "nameless.keras")
+    assert resnet.class_names(tmp_path / "named.keras") == ["cat", "Hündin"]
+    assert resnet.class_names(str(tmp_path / "nameless.keras")) is None
+
+
+def test_a_save_replaces_the_former_file(tiny, tmp_path):
+    resnet.save(tiny("resnet20"), tmp_path / "model.keras", ["a", "b"])
+    resnet.save(tiny("resnet20"), tmp_path / "model.keras", ["c", "d"])
+    assert resnet.class_names(tmp_path / "model.keras") == ["c", "d"]
+    assert [path.name for path in tmp_path.iterdir()] == ["model.keras"]
+
+
+def test_a_failed_save_leaves_the_former_file_and_nothing_else(tiny, tmp_path):
+    path = tmp_path / "model.keras"
+    resnet.save(tiny("resnet20"), path, ["a", "b"])
+    former = path.read_bytes()
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        resnet.save(tiny("resnet20"), path, [object(), object()])
+    assert path.read_bytes() == former
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.usefixtures("collector_off")
+def test_resnet1001v2_saves_and_loads_at_pythons_own_recursion_limit(noise, tmp_path):
+    assert sys.getrecursionlimit() == 1000
+    model = resnet.create("resnet1001v2", input_shape=(8, 8, 3), classes=2)
+    # Untrained averages let a thousand residuals grow beyond float32; small ones do not.
+    model.set_weights([0.1 * weight if weight.ndim == 4 else weight for weight in model.get_weights()])
+    resnet.save(model, tmp_path / "deep.keras")
+    loaded = keras.saving.load_model(tmp_path / "deep.keras")
+    answers = np.asarray(loaded(noise(2)))
+    assert np.isfinite(answers).all()
+    assert not np.array_equal(answers[0], answers[1])
+    np.testing.assert_array_equal(answers, model(noise(2)))
+    assert sys.getrecursionlimit() == 1000

@@ -1,0 +1,190 @@
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+
+import resnet
+from resnet.callbacks import TrainingDiverged
+from resnet.targets import smoothed_targets
+
+QUICK = resnet.Recipe(epochs=3, batch_size=8, learning_rate=0.05, crop_padding=1)
+
+
+@pytest.fixture
+def linear():
+    """The smallest classifier of 8x8 images, the same each time."""
+    keras.utils.set_random_seed(0)
+    layers = [keras.layers.Rescaling(1 / 255), keras.layers.Flatten(), keras.layers.Dense(2, "softmax")]
+    return keras.Sequential([keras.Input((8, 8, 3)), *layers])
+
+
+class Watch(keras.callbacks.Callback):
+    """Notes the weights after every step."""
+
+    def on_train_begin(self, logs=None):
+        self.weights = [self.model.get_weights()]
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.weights.append(self.model.get_weights())
+
+
+def test_a_residual_network_learns_to_tell_dark_from_bright(tiny, dark_and_bright):
+    keras.utils.set_random_seed(0)
+    model = tiny("resnet20")
+    recipe = resnet.Recipe(epochs=6, batch_size=8, learning_rate=0.05, warmup_epochs=1)
+    history = resnet.fit(model, *dark_and_bright, recipe, validation=dark_and_bright).history
+    assert history["val_accuracy"][-1] == 1
+    assert history["loss"][-1] < history["loss"][0] / 2
+    images, labels = dark_and_bright
+    assert (model.predict(images, verbose=0).argmax(1) == labels).all()
+
+
+def test_a_seed_determines_the_trained_weights(tiny, dark_and_bright):
+    def trained(seed):
+        keras.utils.set_random_seed(0)
+        model = tiny("resnet20")
+        recipe = dataclasses.replace(QUICK, epochs=1, seed=seed, mixup=0.2, ema_decay=0.9)
+        resnet.fit(model, *dark_and_bright, recipe)
+        return model.get_weights()
+
+    first, again, other = trained(0), trained(0), trained(1)
+    assert all(np.array_equal(one, two) for one, two in zip(first, again, strict=True))
+    assert not all(np.array_equal(one, two) for one, two in zip(first, other, strict=True))
+
+
+def test_the_weights_of_the_best_epoch_are_kept(linear, dark_and_bright):
+    images, labels = dark_and_bright
+    upside_down = (images, 1 - labels)  # so that training makes validation worse
+    recipe = dataclasses.replace(QUICK, keep="best")
+    history = resnet.fit(linear, images, labels, recipe, validation=upside_down).history
+    loss, accuracy = linear.evaluate(images, smoothed_targets(1 - labels, 2), verbose=0)
+    scores = list(zip(history["val_accuracy"], [-loss for loss in history["val_loss"]], strict=True))
+    assert (accuracy, -loss) == pytest.approx(max(scores), rel=1e-4)
+    assert max(scores) > scores[-1]
+
+
+def test_the_weights_of_the_last_epoch_are_kept_unless_the_best_are_asked_for(linear, dark_and_bright):
+    images, labels = dark_and_bright
+    history = resnet.fit(linear, images, labels, QUICK, validation=(images, 1 - labels)).history
+    loss, _ = linear.evaluate(images, smoothed_targets(1 - labels, 2), verbose=0)
+    assert loss == pytest.approx(history["val_loss"][-1], rel=1e-4)
+
+
+def test_training_stops_after_so_many_epochs_without_a_better_validation_loss(linear, dark_and_bright):
+    images, labels = dark_and_bright
+    recipe = dataclasses.replace(QUICK, epochs=20, patience=2)
+    history = resnet.fit(linear, images, labels, recipe, validation=(images, 1 - labels)).history
+    assert len(history["loss"]) == np.argmin(history["val_loss"]) + 1 + 2 < 20
+
+
+@pytest.mark.parametrize("keep", ["last", "best"])
+def test_the_moving_average_is_what_is_validated_and_kept(linear, dark_and_bright, keep):
+    watch = Watch()
+    recipe = dataclasses.replace(QUICK, ema_decay=0.8, keep=keep)
+    history = resnet.fit(linear, *dark_and_bright, recipe, validation=dark_and_bright, callbacks=[watch]).history
+    average, *steps = watch.weights
+    for number, weights in enumerate(steps, start=1):
+        decay = min(0.8, (1 + number) / (10 + number))
+        average = [decay * old + (1 - decay) * new for old, new in zip(average, weights, strict=True)]
+    for kept, expected, last in zip(linear.get_weights(), average, steps[-1], strict=True):
+        np.testing.assert_allclose(kept, expected, rtol=1e-4, atol=1e-6)
+        assert not np.allclose(kept, last, rtol=1e-4, atol=1e-6)
+    images, labels = dark_and_bright
+    loss, _ = linear.evaluate(images, smoothed_targets(labels, 2), verbose=0)
+    assert history["val_loss"][-1] == pytest.approx(loss, rel=1e-4)
+
+
+def test_weight_decay_shrinks_the_kernels_alone_by_what_the_recipe_says(linear):
+    kernel, _ = linear.get_weights()
+    # Black images and balanced labels leave the kernel no other gradient.
+    recipe = resnet.Recipe(epochs=1, batch_size=4, learning_rate=0.5, momentum=0.0, weight_decay=0.1)
+    resnet.fit(linear, np.zeros((8, 8, 8, 3), np.uint8), np.arange(8) % 2, recipe)
+    shrunk = (1 - 0.5 * 0.1) * (1 - 0.25 * 0.1)  # the cosine's two steps
+    np.testing.assert_allclose(linear.get_weights()[0], shrunk * kernel, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("share", "change"), [("label_smoothing", 0.2), ("mixup", 1.0)])
+def test_softened_targets_keep_a_network_less_sure(linear, dark_and_bright, share, change):
+    recipe = dataclasses.replace(QUICK, epochs=30)
+    start = linear.get_weights()
+    sure = resnet.fit(linear, *dark_and_bright, recipe).history["loss"][-1]
+    linear.set_weights(start)
+    unsure = resnet.fit(linear, *dark_and_bright, dataclasses.replace(recipe, **{share: change})).history["loss"][-1]
+    assert unsure > 2 * sure
+
+
+def test_the_history_holds_the_learning_rate_of_each_epochs_last_step(linear, dark_and_bright):
+    recipe = dataclasses.replace(QUICK, epochs=4, schedule="step", milestones=(0.5,))
+    history = resnet.fit(linear, *dark_and_bright, recipe).history
+    assert history["learning_rate"] == pytest.approx([0.05, 0.05, 0.005, 0.005])
+
+
+def test_tensorboard_logs_are_written_when_asked_for(linear, dark_and_bright, tmp_path):
+    resnet.fit(linear, *dark_and_bright, QUICK, validation=dark_and_bright, tensorboard=tmp_path / "logs")
+    folders = {path.parent.name for path in (tmp_path / "logs").rglob("*tfevents*")}
+    assert folders == {"train", "validation"}
+
+
+def test_a_training_writes_nothing_unless_asked(linear, dark_and_bright, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    resnet.fit(linear, *dark_and_bright, QUICK, validation=dark_and_bright)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_learning_rate_beyond_reason_is_reported_with_epoch_step_and_rate(tiny, dark_and_bright):
+    recipe = dataclasses.replace(QUICK, learning_rate=1e30, schedule="step")
+    with pytest.raises(TrainingDiverged, match=r"in epoch 1, step [2-5], at learning rate 1e\+30; lower the"):
+        resnet.fit(tiny("resnet20"), *dark_and_bright, recipe)
+
+
+def test_images_that_are_no_numbers_are_reported_at_the_step_that_meets_them(linear, dark_and_bright):
+    images, labels = dark_and_bright
+    with pytest.raises(TrainingDiverged, match=r"the loss became nan in epoch 1, step 1, at learning rate 0\.05"):
+        resnet.fit(
+            linear, np.full(images.shape, np.nan, np.float32), labels, dataclasses.replace(QUICK, schedule="step")
+        )
+
+
+@pytest.mark.parametrize(
+    ("count", "changes", "sentence"),
+    [
+        (0, {}, "no images to train on"),
+        (8, {"keep": "best"}, "keeping the best epoch .* need validation images"),
+        (8, {"patience": 3}, "stopping early .* need validation images"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_with_a_sentence(linear, noise, count, changes, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        resnet.fit(linear, noise(count), np.arange(count) % 2, dataclasses.replace(QUICK, **changes))
+
+
+def test_without_a_terminal_there_is_one_line_of_numbers_an_epoch(linear, dark_and_bright, capsys):
+    resnet.fit(linear, *dark_and_bright, QUICK, validation=dark_and_bright)
+    printed = capsys.readouterr().out
+    assert printed.count("val_loss") == QUICK.epochs
+    assert not set(printed) & set("\r\b\x1b")
+
+
+def test_memory_maps_train_as_arrays_do(linear, dark_and_bright, tmp_path):
+    images, labels = dark_and_bright
+    np.save(tmp_path / "images.npy", images)
+    start = linear.get_weights()
+    resnet.fit(linear, images, labels, QUICK, validation=dark_and_bright)
+    of_array = linear.get_weights()
+    linear.set_weights(start)
+    mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
+    resnet.fit(linear, mapped, labels, QUICK, validation=(mapped, labels))
+    assert all(np.array_equal(one, two) for one, two in zip(of_array, linear.get_weights(), strict=True))
+
+
+def test_mixed_precision_trains_and_keeps_float32_weights(tiny, dark_and_bright):
+    keras.utils.set_random_seed(0)
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = tiny("resnet20")
+    finally:
+        keras.config.set_dtype_policy("float32")
+    history = resnet.fit(model, *dark_and_bright, QUICK).history
+    assert history["loss"][-1] < history["loss"][0]
+    assert {weight.dtype for weight in model.weights} == {"float32"}

@@ -1,0 +1,45 @@
+import keras
+import numpy as np
+import pytest
+
+import resnet
+
+
+def layers(model):
+    """Every layer that computes."""
+    for layer in model.layers:
+        yield from layers(layer) if isinstance(layer, keras.Model) else [layer]
+
+
+def test_the_portable_form_of_a_mixed_precision_network_is_float32_uncompiled_and_answers_alike(randomised, noise):
+    fast = resnet.create_for_training("resnet20", precision="mixed_bfloat16", input_shape=(8, 8, 3), classes=4)
+    randomised(fast).compile("sgd", "categorical_crossentropy")
+    slow = resnet.portable(fast)
+    assert {layer.compute_dtype for layer in layers(fast)} >= {"bfloat16"}
+    assert {layer.compute_dtype for layer in layers(slow)} == {"float32"}
+    assert {weight.dtype for weight in slow.weights} == {"float32"}
+    assert (fast.compiled, slow.compiled) == (True, False)
+    answers = np.asarray(slow(noise(8)))
+    np.testing.assert_allclose(np.asarray(fast(noise(8))), answers, atol=0.02)
+    assert answers.std(0).max() > 0.03
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_a_refused_network_leaves_the_dtype_policy_as_it_was():
+    with pytest.raises(ValueError, match="no architecture"):
+        resnet.create_for_training("resnet21", precision="mixed_bfloat16")
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_the_portable_form_keeps_what_create_was_told(noise):
+    arguments = {"input_shape": (16, 8, 3), "include_top": False, "pooling": "max", "shortcut": "C", "stem": "large"}
+    model = resnet.create("resnet20", **arguments)
+    twin = resnet.portable(model)
+    assert twin is not model
+    np.testing.assert_array_equal(twin(noise(2, 16)[:, :, :8]), model(noise(2, 16)[:, :, :8]))
+
+
+def test_the_portable_form_of_a_foreign_model_is_refused():
+    foreign = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)], name="foreign")
+    with pytest.raises(ValueError, match=r"expected a model made by resnet\.create .* got 'foreign'"):
+        resnet.portable(foreign)

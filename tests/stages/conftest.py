@@ -1,0 +1,210 @@
+"""Small real photos, params and manifests; every test that writes works in an empty folder of its own."""
+
+import os
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from ruamel.yaml import YAML
+
+from stages import params, prepare
+from stages.errors import BadInput
+from stages.prepared import MANIFEST, PREPARED
+
+ROOT = Path(__file__).parents[2]
+# What these tests must know of params.yaml, which belongs to whoever uses the project.
+KNOWN = {
+    "data.path": "photos",
+    "data.root": "images",
+    "data.image_size": 8,
+    "data.validation_fraction": 0.1,
+    "data.test_fraction": 0.2,
+    "model.name": "resnet20",
+    "model.shortcut": None,
+    "model.stem": None,
+    "train.epochs": 12,
+    "train.warmup_epochs": 1.0,
+    "train.crop_padding": 2,
+    "train.keep": "last",
+    "train.patience": None,
+    "report.title": "Cats & <dogs>",
+    "report.worst_classes": 3,
+}
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty folder that is the current one."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def params_file(here):
+    """Write the real params.yaml with some keys changed, or removed where the value is `...`."""
+
+    def write(**changes):
+        yaml = YAML(typ="safe", pure=True)
+        content = yaml.load((ROOT / "params.yaml").read_text())
+        for key, value in {**KNOWN, **changes}.items():
+            *sections, last = key.split(".")
+            section = content
+            for name in sections:
+                section = section[name]
+            section[last] = value
+            if value is ...:
+                del section[last]
+        yaml.dump(content, here / "params.yaml")
+        return here / "params.yaml"
+
+    return write
+
+
+@pytest.fixture
+def settings(params_file):
+    """The params with some keys changed."""
+    return lambda **changes: params.load(params_file(**changes))
+
+
+@pytest.fixture(scope="session")
+def refusal():
+    """Do what must be refused, and return the one line that says why."""
+
+    def refuse(work, *arguments, **named):
+        with pytest.raises(BadInput) as caught:
+            work(*arguments, **named)
+        assert "\n" not in str(caught.value)
+        return str(caught.value)
+
+    return refuse
+
+
+@pytest.fixture(scope="session")
+def scene():
+    """Draw a smooth random picture; pictures of different seeds do not look alike."""
+
+    def draw(seed, size=(12, 10)):
+        coarse = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+        return Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)
+
+    return draw
+
+
+@pytest.fixture
+def photos(here, scene):
+    """Write folders of photos; those of equal seeds are equal."""
+
+    def take(folder="photos", classes=("cat", "dog"), count=15, seed=0):
+        for name in classes:
+            (here / folder / name).mkdir(parents=True, exist_ok=True)
+            for number in range(count):
+                scene([seed, *name.encode(), number]).save(here / folder / name / f"{number:02}.png")
+        return here / folder
+
+    return take
+
+
+@pytest.fixture
+def prepared(settings):
+    """Prepare and return the manifest."""
+
+    def run(**changes):
+        prepare.run(settings(**changes))
+        return pd.read_parquet(MANIFEST)
+
+    return run
+
+
+@pytest.fixture
+def outputs(here):
+    """The content of everything below a folder, by path."""
+
+    def read(*folders):
+        files = [file for folder in folders or (PREPARED.parent,) for file in sorted((here / folder).rglob("*"))]
+        return {str(file.relative_to(here)): file.read_bytes() for file in files if file.is_file()}
+
+    return read
+
+
+@pytest.fixture
+def run_stage(here):
+    """Run a stage as a person does, without network."""
+
+    def run(name, *arguments, **environment):
+        closed = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
+        inherited = {name: value for name, value in os.environ.items() if name not in ("DVC_STAGE", "KERAS_BACKEND")}
+        return subprocess.run(
+            [sys.executable, "-m", f"stages.{name}", *arguments],
+            cwd=here,
+            env=inherited | closed | {"PYTHONPATH": str(ROOT)} | environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def thresholds():
+    """Strict rules with some keys changed, such as `brightness={"severity": "warn"}`."""
+    strict = {"tolerated": 0.0, "severity": "fail"}
+    rules = {
+        "decodable": strict,
+        "side": {"at_least": 8, "at_most": 100, **strict},
+        "channels": {"allowed": [1, 3], **strict},
+        "known_labels": strict,
+        "smallest_class": {"at_least": 10, "severity": "fail"},
+        "class_balance": {"at_least": 0.5, "severity": "fail"},
+        "split_shares": {"train": 0.5, "validation": 0.1, "test": 0.1, "severity": "fail"},
+        "brightness": {"at_least": 5, "at_most": 250, **strict},
+        "contrast": {"at_least": 3, "at_most": 128, **strict},
+        "near_duplicates": {"distance": 2},
+        **{
+            f"{what}_{where}": strict
+            for what in ("duplicates", "near_duplicates", "label_conflicts")
+            for where in ("within_split", "across_splits")
+        },
+    }
+    return lambda **changes: params.ValidateParams.model_validate(
+        {name: {**rule, **changes.get(name, {})} for name, rule in rules.items()}
+    )
+
+
+@pytest.fixture
+def manifest():
+    """A manifest that no rule objects to: rows 0 to 11 are cats to train on, 20 to 31 dogs."""
+    hashes = np.random.default_rng(0).integers(0, 2**64, 40, dtype=np.uint64)
+    rows = {
+        "path": [f"{number:02}.png" for number in range(40)],
+        "label": ["cat"] * 20 + ["dog"] * 20,
+        "split": (["train"] * 12 + ["validation"] * 4 + ["test"] * 4) * 2,
+        "group": None,
+        "width": 30,
+        "height": 20,
+        "channels": 3,
+        "format": "PNG",
+        "bytes": 1000,
+        "sha256": [f"{number:064x}" for number in range(40)],
+        "perceptual_hash": [f"{code:016x}" for code in hashes],
+        "mean": 120.0,
+        "std": 50.0,
+        "error": None,
+    }
+    return pd.DataFrame(rows).astype(prepare.COLUMNS)
+
+
+@pytest.fixture(scope="session")
+def validate():
+    """The stage validate; Great Expectations imports what Python deprecates."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        from stages import validate
+
+    return validate

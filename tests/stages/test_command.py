@@ -1,0 +1,73 @@
+import os
+import signal
+
+import pytest
+
+from stages.command import finish
+from stages.errors import BadInput
+
+STAGES = ["prepare", "validate", "train", "evaluate", "report"]
+
+
+def refuse():
+    raise BadInput("cats are no dogs; send dogs")
+
+
+def test_work_that_is_done_ends_in_peace(capsys):
+    finish(lambda: print("done"))
+    assert capsys.readouterr() == ("done\n", "")
+
+
+def test_bad_input_is_one_line_and_exit_1(capsys, monkeypatch):
+    monkeypatch.delenv("DVC_STAGE", raising=False)
+    with pytest.raises(SystemExit) as ended:
+        finish(refuse)
+    assert ended.value.code == 1
+    assert capsys.readouterr() == ("", "error: cats are no dogs; send dogs\n")
+
+
+def test_under_dvc_a_second_line_says_how_to_get_former_outputs_back(capsys, monkeypatch):
+    monkeypatch.setenv("DVC_STAGE", "prepare")
+    with pytest.raises(SystemExit):
+        finish(refuse)
+    assert capsys.readouterr().err.splitlines()[1].endswith("git checkout . && dvc checkout --force")
+
+
+def test_ctrl_c_is_told_and_exit_130(capsys):
+    with pytest.raises(SystemExit) as ended:
+        finish(lambda: os.kill(os.getpid(), signal.SIGINT))
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_a_fault_of_ours_keeps_its_traceback():
+    with pytest.raises(ZeroDivisionError):
+        finish(lambda: 1 / 0)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_stage_has_help(run_stage, stage):
+    done = run_stage(stage, "--help")
+    assert done.returncode == 0
+    assert f"Stage {STAGES.index(stage) + 1}: " in done.stdout
+    assert "--params FILE" in done.stdout
+    assert ("--model FILE" in done.stdout) == ("--out FOLDER" in done.stdout) == (stage == "evaluate")
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("stage", ["prepare", "evaluate"])
+def test_a_stage_checks_all_params_before_it_does_anything(params_file, run_stage, here, stage):
+    params_file(**{"report.titel": "misspelt"}).rename(here / "other.yaml")
+    done = run_stage(stage, "--params", "other.yaml")
+    assert done.returncode == 1
+    assert done.stderr == "error: other.yaml: unknown key report.titel (did you mean title?)\n"
+    assert [path.name for path in here.iterdir()] == ["other.yaml"]
+
+
+def test_a_stage_writes_its_lines_and_nothing_else(photos, params_file, run_stage, here):
+    photos(count=30)
+    params_file()
+    done = run_stage("prepare")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("60 images of 2 classes: ")
+    assert sorted(path.name for path in here.iterdir()) == ["data", "params.yaml", "photos"]
