@@ -18,7 +18,7 @@ pipeline: install  ## run the pipeline: dvc repro
 	dvc repro
 
 test: install check  ## run every check and every test
-	python -m pytest
+	python -m pytest -n 2 --dist loadfile
 
 check: install  ## lint, types and import contracts
 	ruff check .

@@ -53,16 +53,19 @@ def predict(options: argparse.Namespace) -> int:
         names = class_names(options.model)
     except (ValueError, OSError, KeyError) as error:
         return _refuse(f"{options.model} is no Keras model that can be loaded: {error}")
+    side = model.input_shape[1]
+    if not side or model.input_shape[2] != side:
+        return _refuse(f"{options.model} takes images of {model.input_shape[1:3]}; expected one fixed, square size")
     names = names or [str(number) for number in range(model.output_shape[-1])]
-    pictures, failed = {}, 0
+    pictures, failed = [], 0
     for path in options.images:
         try:
-            pictures[path] = read_picture(path, model.input_shape[1]).pixels
+            pictures.append((path, read_picture(path, side).pixels))
         except UnreadableImage as error:
             failed = _refuse(f"{path}: {error}")
     if pictures:
-        probabilities = model.predict(np.stack(list(pictures.values())), verbose=0)
-        for path, row in zip(pictures, probabilities, strict=True):
+        probabilities = model.predict(np.stack([pixels for _, pixels in pictures]), verbose=0)
+        for (path, _), row in zip(pictures, probabilities, strict=True):
             best = [(names[k], float(row[k])) for k in np.argsort(-row)[: max(1, options.top)]]
             if options.json:
                 print(json.dumps({"image": str(path), "classes": dict(best)}))

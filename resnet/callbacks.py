@@ -30,7 +30,10 @@ class LearningRateLog(keras.callbacks.Callback):
 class StopOnDivergence(keras.callbacks.Callback):
     """End a training whose loss is not finite, and say where."""
 
-    epoch = 0
+    def __init__(self, schedule: LearningRateSchedule) -> None:
+        super().__init__()
+        self.schedule = schedule
+        self.epoch = 0
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self.epoch = epoch
@@ -38,7 +41,7 @@ class StopOnDivergence(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         loss = (logs or {}).get("loss", 0.0)
         if not math.isfinite(loss):
-            rate = float(self.model.optimizer.learning_rate)
+            rate = float(self.schedule(int(self.model.optimizer.iterations) - 1))
             raise TrainingDiverged(
                 f"the loss became {loss} in epoch {self.epoch + 1}, step {batch + 1}, at learning rate {rate:.4g}; "
                 "lower the learning rate or lengthen the warm-up"
@@ -95,7 +98,8 @@ class KeepBest(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         logs = logs or {}
-        score = (logs["val_accuracy"], -logs["val_loss"])
+        loss = logs["val_loss"]
+        score = (logs["val_accuracy"], -loss if math.isfinite(loss) else -math.inf)
         if score > self.score:
             self.score, self.best = score, self.weights()
 

@@ -1,6 +1,7 @@
 """What an architecture costs: layers, parameters and multiply-adds."""
 
 import dataclasses
+import functools
 import math
 from collections.abc import Iterator
 
@@ -28,6 +29,7 @@ class Complexity:
     multiply_adds: int
 
 
+@functools.cache
 def describe(name: str, side: int | None = None, classes: int | None = None) -> Complexity:
     """Count what an architecture costs, without building every block: those inside a group are alike.
 

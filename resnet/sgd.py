@@ -28,7 +28,7 @@ class SGD(keras.optimizers.SGD):
         return super().apply(decayed, trainable_variables)
 
     def _with_decay(self, gradient: Any, variable: Any) -> Any:
-        if variable.name != "kernel" or not self.kernel_decay:
+        if gradient is None or variable.name != "kernel" or not self.kernel_decay:
             return gradient
         return ops.add(gradient, ops.multiply(ops.cast(variable, gradient.dtype), self.kernel_decay))
 

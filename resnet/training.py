@@ -68,7 +68,12 @@ def fit(
         steps_per_epoch=steps,
         epochs=recipe.epochs,
         validation_data=validation and EvaluationBatches(*validation, classes, recipe.batch_size),
-        callbacks=[LearningRateLog(schedule), StopOnDivergence(), *_callbacks(model, recipe, tensorboard), *callbacks],
+        callbacks=[
+            LearningRateLog(schedule),
+            StopOnDivergence(schedule),
+            *_callbacks(model, recipe, tensorboard),
+            *callbacks,
+        ],
         shuffle=False,
         # A progress bar for a person, one line an epoch for a log.
         verbose=1 if sys.stdout.isatty() else 2,

@@ -70,7 +70,7 @@ def test_the_average_is_validated_with_and_the_training_goes_on_with_the_weights
 @pytest.mark.parametrize("loss", [float("nan"), float("inf")])
 def test_a_loss_that_is_no_number_ends_the_training_and_says_where(model, loss):
     model.compile(keras.optimizers.SGD(0.25))
-    watch = StopOnDivergence()
+    watch = StopOnDivergence(lambda step: 0.25)
     watch.set_model(model)
     watch.on_epoch_begin(2)
     watch.on_train_batch_end(5, {"loss": 3.0})

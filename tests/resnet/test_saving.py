@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import resnet
+from resnet.sgd import SGD
 
 # Of Keras, when it writes a file.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
@@ -24,15 +25,16 @@ assert not [name for name in sys.modules if name.startswith("resnet")]
 
 def test_a_saved_model_loads_where_there_is_only_stock_keras_with_the_same_answers(tiny, randomised, noise, tmp_path):
     models = {name: randomised(tiny(name)) for name in ("resnet20", "resnet18", "resnet50", "resnet50v2", "plain20")}
-    models["trained"] = randomised(tiny("resnet20"))
-    resnet.fit(models["trained"], noise(4), np.arange(4) % 2, resnet.Recipe(epochs=1, batch_size=4))
+    fast = resnet.create_for_training("resnet20", input_shape=(8, 8, 3), classes=2, precision="mixed_bfloat16")
+    models["trained"] = randomised(fast)
+    fast.compile(SGD(), "categorical_crossentropy")
     np.save(tmp_path / "images.npy", noise(3))
     for name, model in models.items():
         resnet.save(model, tmp_path / f"{name}.keras", ["a", "b"])
     paths = [f"{name}.keras" for name in models]
     subprocess.run([sys.executable, "-I", "-c", STOCK_KERAS, *paths], cwd=tmp_path, check=True)
     for name, model in models.items():
-        np.testing.assert_array_equal(np.load(tmp_path / f"{name}.keras.npy"), model(noise(3)))
+        np.testing.assert_array_equal(np.load(tmp_path / f"{name}.keras.npy"), resnet.portable(model)(noise(3)))
 
 
 @pytest.mark.parametrize("name", ["resnet20", "resnet18", "resnet50", "resnet50v2", "plain20"])
@@ -93,6 +95,15 @@ def test_a_failed_save_leaves_the_former_file_and_nothing_else(tiny, tmp_path):
         resnet.save(tiny("resnet20"), path, [object(), object()])
     assert path.read_bytes() == former
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_foreign_model_is_refused_and_the_former_file_stays(tiny, tmp_path):
+    path = tmp_path / "model.keras"
+    resnet.save(tiny("resnet20"), path, ["a", "b"])
+    foreign = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)], name="foreign")
+    with pytest.raises(ValueError, match=r"expected a model made by .* got 'foreign'"):
+        resnet.save(foreign, path)
+    assert resnet.class_names(path) == ["a", "b"]
 
 
 @pytest.mark.usefixtures("collector_off")
