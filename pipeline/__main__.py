@@ -1,4 +1,4 @@
-"""The command line of the drivers: `python -m pipeline run` and `python -m pipeline serve`."""
+"""The command line of the drivers: `python -m pipeline run`."""
 
 import argparse
 import os

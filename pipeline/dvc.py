@@ -11,7 +11,7 @@ from typing import Any, Literal
 import networkx as nx
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
-from dvc.stage import PipelineStage
+from dvc.stage import PipelineStage, Stage
 
 Outcome = Literal["ran", "restored", "unchanged"]
 
@@ -21,23 +21,21 @@ class DvcFailed(Exception):
 
 
 def graph(folder: Path) -> nx.DiGraph:
-    """Read the stages of dvc.yaml, with an edge from each to those that need it.
+    """Read the stages of dvc.yaml and the .dvc files of data, with an edge from each to those that need it.
 
     Raises:
         DvcFailed: No DVC project, or a dvc.yaml that DVC refuses, such as one with a cycle.
     """
     try:
         with Repo(str(folder)) as repo:
-            needs = repo.index.graph
-            stages = [stage for stage in needs if isinstance(stage, PipelineStage)]
-            names = needs.subgraph(stages).reverse()
-            return nx.relabel_nodes(names, {stage: stage.addressing for stage in stages})
+            needed_by = repo.index.graph.reverse()
+            return nx.relabel_nodes(needed_by, {stage: _address(stage) for stage in needed_by})
     except DvcException as error:
         raise DvcFailed(str(error)) from error
 
 
 def in_order(stages: nx.DiGraph) -> list[str]:
-    """Sort the stages so that each comes after those that it needs; by name where that leaves a choice."""
+    """Sort the stages of a graph so that each comes after those that it needs; by name where there is a choice."""
     return list(nx.lexicographical_topological_sort(stages))
 
 
@@ -55,7 +53,7 @@ def reproduce(folder: Path, stage: str, say: Callable[[str], None]) -> Outcome:
         DvcFailed: The stage failed.
     """
     lines: list[str] = []
-    command = [sys.executable, "-u", "-m", "pipeline.supervisor", *_dvc("repro", "--single-item", stage)]
+    command = [sys.executable, "-m", "pipeline.supervisor", *_dvc("repro", "--single-item", stage)]
     with subprocess.Popen(
         command,
         cwd=folder,
@@ -80,7 +78,9 @@ def reproduce(folder: Path, stage: str, say: Callable[[str], None]) -> Outcome:
         raise DvcFailed(f"stage {stage} failed with status {status}: " + "\n".join(lines[-5:]))
     if any("is cached - skipping run" in line for line in lines):
         return "restored"
-    return "ran" if any(line.startswith(f"Running stage '{stage}'") for line in lines) else "unchanged"
+    # A .dvc file is not run but verified, and takes the new content of its data into DVC's cache.
+    did = (f"Running stage '{stage}'", f"Verifying data sources in stage: '{stage}'")
+    return "ran" if any(line.startswith(did) for line in lines) else "unchanged"
 
 
 def metrics(folder: Path) -> dict[str, Any]:
@@ -97,6 +97,13 @@ def environment() -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "DVC_NO_ANALYTICS": "1",
     }
+
+
+def _address(stage: Stage) -> str:
+    """What `dvc repro` calls a stage when it runs in the project's root, wherever we are."""
+    if not isinstance(stage, PipelineStage):
+        return stage.path_in_repo
+    return stage.name if stage.path_in_repo == "dvc.yaml" else f"{stage.path_in_repo}:{stage.name}"
 
 
 def _dvc(*arguments: str) -> list[str]:

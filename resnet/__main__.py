@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import sys
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -47,11 +48,11 @@ def predict(options: argparse.Namespace) -> int:
     from resnet.saving import class_names
 
     if not options.model.is_file():
-        return _refuse(f"there is no model at {options.model}; `dvc repro` or `dvc pull` makes models/model.keras")
+        return _refuse(f"there is no model at {options.model}")
     try:
         model = keras.saving.load_model(options.model, compile=False)
         names = class_names(options.model)
-    except (ValueError, OSError, KeyError) as error:
+    except (ValueError, OSError, KeyError, zipfile.BadZipFile) as error:
         return _refuse(f"{options.model} is no Keras model that can be loaded: {error}")
     side = model.input_shape[1]
     if not side or model.input_shape[2] != side:

@@ -63,8 +63,10 @@ def read_picture(file: Path | str | BinaryIO, size: int) -> Picture:
 def to_rgb(image: Image.Image) -> Image.Image:
     """Bring any of Pillow's modes to 8-bit RGB."""
     if image.mode.startswith("I"):
-        sixteen_bit = np.clip(np.asarray(image, np.int64), 0, 65535)
-        image = Image.fromarray((sixteen_bit // 257).astype(np.uint8))
+        values = np.clip(np.asarray(image, np.int64), 0, 65535)
+        # 32-bit files hold 8 bits or 16; a 16-bit file says so itself.
+        eight_bit = image.mode == "I" and values.max() <= 255
+        image = Image.fromarray((values // (1 if eight_bit else 257)).astype(np.uint8))
     elif image.mode == "F":
         raise ValueError("floating-point pixels have no known range; save it with 8 or 16 bits a channel")
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:

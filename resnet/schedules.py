@@ -46,6 +46,8 @@ def step(learning_rate: float, steps: int, milestones: Sequence[float]) -> Learn
 
     Source: He et al. 2015, section 4.2: at 32k and 48k of 64k steps.
     """
+    # Keras counts steps from 0 and means by a boundary the last step of the former rate.
+    boundaries = [round(steps * share) - 1 for share in milestones]
     rates = [learning_rate / 10**n for n in range(len(milestones) + 1)]
     # Keras needs a boundary even where there is no milestone: the end.
-    return PiecewiseConstantDecay([*(round(steps * share) for share in milestones), steps], [*rates, rates[-1]])
+    return PiecewiseConstantDecay([*boundaries, steps], [*rates, rates[-1]])

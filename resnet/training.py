@@ -62,6 +62,8 @@ def fit(
         ),
         loss="categorical_crossentropy",
         metrics=["accuracy"],
+        # Keras would choose XLA wherever a GPU is plugged in, even when the CPU is to be used, which it slows.
+        jit_compile=False,
     )
     return model.fit(
         training_batches(images, labels, classes, recipe),

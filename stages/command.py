@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from stages.errors import BadInput
 from stages.params import Params, load
 
 PARAMS = Path("params.yaml")
+RESTORE = "git checkout -- dvc.lock metrics plots reports && dvc checkout --force"
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
@@ -25,11 +27,13 @@ def parser(description: str | None) -> argparse.ArgumentParser:
 def main(run: Callable[[Params], None], description: str | None) -> None:
     """Run a stage that needs nothing but its params, and exit."""
     options = parser(description).parse_args()
-    finish(lambda: run(load(options.params)))
+    run_and_exit(lambda: run(load(options.params)))
 
 
-def finish(work: Callable[[], None]) -> None:
-    """Do a stage's work and exit: 0, 1 with a sentence for bad input, 130 after Ctrl-C."""
+def run_and_exit(work: Callable[[], None]) -> None:
+    """Do a stage's work and exit: 0, 1 with a sentence for bad input, 130 after Ctrl-C, 143 when asked to end."""
+    # As an exception, so that half-written outputs are cleared away.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     # Lines must appear as they are written where a log or an orchestrator reads them.
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
@@ -38,9 +42,9 @@ def finish(work: Callable[[], None]) -> None:
     except (BadInput, OSError) as error:
         # An OSError here is a full disk, a folder that may not be written, a file that has gone.
         print(f"error: {error}", file=sys.stderr)
-        if "DVC_STAGE" in os.environ:
-            # DVC removes a stage's outputs before it runs the stage.
-            print("what stood here before: git checkout . && dvc checkout --force", file=sys.stderr)
+        # DVC removes a stage's outputs before it runs the stage; those of validate say what is wrong with the data.
+        if os.environ.get("DVC_STAGE", "validate") != "validate":
+            print(f"to have the former results back: {RESTORE}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -79,6 +79,8 @@ def predict(
         model = keras.saving.load_model(model_file, compile=False)
     except (ValueError, OSError, KeyError, TypeError) as error:
         raise BadInput(f"{model_file} is no Keras model that can be loaded: {error}") from error
+    # Keras would choose XLA wherever a GPU is plugged in, although the CPU is what measures here.
+    model.jit_compile = False
     expected, found = (test.images.shape[1:], len(classes)), (model.input_shape[1:], model.output_shape[-1])
     if expected != found:
         raise BadInput(
@@ -124,7 +126,7 @@ def main() -> None:
         params = load(options.params)
         run(params.evaluate, params.seed, options.model, options.out)
 
-    command.finish(work)
+    command.run_and_exit(work)
 
 
 if __name__ == "__main__":

@@ -36,6 +36,12 @@ class DataParams(Section):
     test_fraction: Fraction
 
     @model_validator(mode="after")
+    def _keeps_to_the_images(self) -> Self:
+        if Path(self.root) == Path():
+            raise ValueError(f"root is {self.root!r}; expected a folder that holds images and not the whole project")
+        return self
+
+    @model_validator(mode="after")
     def _leaves_images_to_train_on(self) -> Self:
         if self.validation_fraction + self.test_fraction >= 1:
             raise ValueError(
@@ -201,10 +207,6 @@ class Params(Section):
         if self.train.crop_padding >= size:
             raise ValueError(
                 f"train.crop_padding is {self.train.crop_padding}; it must be below data.image_size, {size}"
-            )
-        if not self.data.validation_fraction and (self.train.keep == "best" or self.train.patience):
-            raise ValueError(
-                "train.keep: best and train.patience need validation images, and data.validation_fraction is 0"
             )
         return self
 

@@ -69,7 +69,7 @@ def prepare(data: DataParams, seed: int, prepared: Path, manifest: Path) -> None
         rows = write_arrays(entries, classes, data, seed, folder)
         check_rows(rows, classes)
         rows.to_parquet(table, index=False)
-    report_progress(rows, classes)
+    log_result(rows, classes)
 
 
 def read_source(path: Path, root: Path) -> list[Entry]:
@@ -97,6 +97,12 @@ def check_entries(entries: list[Entry], data: DataParams) -> list[str]:
         raise BadInput(f"{data.path} has {found}; a classifier needs two folders or labels with images at least")
     labels = pd.Series([entry.label for entry in entries])
     given = pd.Series([entry.split or "" for entry in entries])
+    if not data.test_fraction and not (given == TEST).any():
+        raise BadInput(f"{data.path} has no test images, and data.test_fraction is 0; raise it, or give a test split")
+    groups = pd.Series([entry.group for entry in entries], dtype=object).dropna()
+    splits = given[groups.index].groupby(groups).nunique()
+    if (splits > 1).any():
+        raise BadInput(f"the group {splits.idxmax()!r} of {data.path} is given several splits; it must have one")
     unseen = sorted(set(labels[given == TEST]) - set(labels[given != TEST]))
     if unseen:
         raise BadInput(f"{data.path} has the label {unseen[0]!r} in test but not in train; a model cannot know it")
@@ -182,7 +188,7 @@ def check_rows(rows: pd.DataFrame, classes: list[str]) -> None:
         raise BadInput("no image is in the test split; raise data.test_fraction or add images")
 
 
-def report_progress(rows: pd.DataFrame, classes: list[str]) -> None:
+def log_result(rows: pd.DataFrame, classes: list[str]) -> None:
     """Say what was made, and what could not be."""
     counts = rows["split"].value_counts()
     log.info(

@@ -1,4 +1,4 @@
-"""What must hold of a manifest, as Great Expectations over three tables: images, classes and splits."""
+"""What must hold of a manifest, as Great Expectations over four tables: files, images, classes and splits."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from stages.duplicates import describe_pictures, same_file, same_picture
 from stages.params import RangeRule, Rule, Severity, ValidateParams
 from stages.splits import SPLITS, TRAIN
 
-TableName = Literal["images", "classes", "splits"]
+TableName = Literal["files", "images", "classes", "splits"]
 
 
 @dataclass(frozen=True)
@@ -35,27 +35,26 @@ class Check:
 
 
 def tables(manifest: pd.DataFrame, rules: ValidateParams) -> dict[TableName, pd.DataFrame]:
-    """Derive from a manifest the three tables that the rules look at."""
-    readable = manifest[manifest["error"].isna()].reset_index(drop=True)
-    images = manifest.copy()
+    """Derive from a manifest the tables that the rules look at: all files, and of those that can be read the rest."""
+    images = manifest[manifest["error"].isna()].reset_index(drop=True)
     for name, picture in (
-        ("duplicates", same_file(readable["sha256"])),
-        ("near_duplicates", same_picture(readable["perceptual_hash"], rules.near_duplicates.distance)),
+        ("duplicates", same_file(images["sha256"])),
+        ("near_duplicates", same_picture(images["perceptual_hash"], rules.near_duplicates.distance)),
     ):
-        described = describe_pictures(picture, readable["split"], readable["label"])
+        described = describe_pictures(picture, images["split"], images["label"])
         for column in described:
-            images[f"{name}_{column}"] = _names(described[column], readable["path"], images["error"].isna())
-    trained = readable.loc[readable["split"] == TRAIN, "label"].value_counts()
+            images[f"{name}_{column}"] = _names(described[column], images["path"])
+    trained = images.loc[images["split"] == TRAIN, "label"].value_counts()
     images["label_is_trained"] = images["label"].isin(trained.index)
     classes = pd.DataFrame({"label": sorted(manifest["label"].unique())})
     classes["training_images"] = classes["label"].map(trained).fillna(0).astype(int)
     classes["share_of_largest"] = classes["training_images"] / max(1, classes["training_images"].max())
     splits = pd.DataFrame({"split": SPLITS})
-    splits["images"] = splits["split"].map(readable["split"].value_counts()).fillna(0).astype(int)
-    splits["share"] = splits["images"] / max(1, len(readable))
+    splits["images"] = splits["split"].map(images["split"].value_counts()).fillna(0).astype(int)
+    splits["share"] = splits["images"] / max(1, len(images))
     least = rules.split_shares
     splits["missing_share"] = np.maximum(0, [least.train, least.validation, least.test] - splits["share"])
-    return {"images": images, "classes": classes, "splits": splits}
+    return {"files": manifest, "images": images, "classes": classes, "splits": splits}
 
 
 def checks(rules: ValidateParams) -> list[Check]:
@@ -65,7 +64,8 @@ def checks(rules: ValidateParams) -> list[Check]:
 
 def _of_files(rules: ValidateParams) -> Iterator[Check]:
     readable = gxe.ExpectColumnValuesToBeNull(column="error", mostly=_most(rules.decodable))
-    yield _of_images("decodable", "every file is an image that can be read", readable, rules.decodable)
+    means = "every file is an image that can be read"
+    yield Check("decodable", means, "files", readable, rules.decodable.severity, "path")
     for side in ("width", "height"):
         means = f"the {side} is {rules.side.at_least:g} to {rules.side.at_most:g} pixels"
         yield _of_images(f"side ({side})", means, _between(side, rules.side), rules.side)
@@ -157,9 +157,6 @@ def _of_images(name: str, means: str, expectation: Expectation, rule: Rule, twin
     return Check(name, means, "images", expectation, rule.severity, "path", twin)
 
 
-def _names(positions: pd.Series, paths: pd.Series, readable: pd.Series) -> pd.Series:
-    """The path of each image's twin; nothing where it has none or cannot be read."""
-    named = pd.Series(None, readable.index, dtype=object)
-    twins = paths.to_numpy(object)[positions]
-    named[readable] = [twin if position >= 0 else None for twin, position in zip(twins, positions, strict=True)]
-    return named
+def _names(positions: pd.Series, paths: pd.Series) -> list[str | None]:
+    """The path of each image's twin, or nothing."""
+    return [paths[position] if position >= 0 else None for position in positions]

@@ -7,6 +7,7 @@ plots/history.csv.
 import dataclasses
 import json
 import logging
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from stages import backend, command, runlog
 from stages.errors import BadInput
 from stages.outputs import replacing, write_json
 from stages.params import Params, TrainParams
-from stages.prepared import load_classes, load_split
+from stages.prepared import Labelled, load_classes, load_split
 from stages.splits import TRAIN, VALIDATION
 
 VALIDATION_JSON = Path("reports/validation.json")
@@ -36,9 +37,7 @@ def run(params: Params) -> None:
         BadInput: The images failed their validation, are missing, or too few; or the training diverged.
     """
     check_validation(VALIDATION_JSON)
-    images, labels = load_split(TRAIN)
-    validation = load_split(VALIDATION)
-    classes = load_classes()
+    train, validation, classes = load_split(TRAIN), load_split(VALIDATION), load_classes()
     settings = params.train
     if not len(validation.images) and (settings.keep == "best" or settings.patience):
         raise BadInput(
@@ -52,40 +51,47 @@ def run(params: Params) -> None:
         seed=params.seed,
     )
     # TensorFlow takes seconds to import, which `--help` and bad input should not wait for.
-    from resnet.callbacks import TrainingDiverged
     from resnet.saving import save
-    from resnet.training import fit
     from resnet.training_form import create_for_training
 
     model = create_for_training(
         params.model.name,
         precision=settings.precision,
-        input_shape=images.shape[1:],
+        input_shape=train.images.shape[1:],
         classes=len(classes),
         shortcut=params.model.shortcut,
         stem=params.model.stem,
     )
-    log.info("training %s on %s images of %d classes", model.name, f"{len(images):,}", len(classes))
+    log.info("training %s on %s images of %d classes", model.name, f"{len(train.images):,}", len(classes))
+    history = fit_network(model, train, validation, settings, params.seed)
+    with replacing(MODEL) as new:
+        save(model, new, classes)
+    with replacing(HISTORY) as new:
+        history.to_csv(new, index=False, float_format="%.6g")
+    parameters = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
+    write_json(METRICS, summary(history, settings, parameters))
+
+
+def fit_network(model: Any, train: Labelled, validation: Labelled, settings: TrainParams, seed: int) -> pd.DataFrame:
+    """Train the model in place; return a row an epoch."""
+    from resnet.callbacks import TrainingDiverged
+    from resnet.training import fit
+
+    # Two trainings in one folder would be drawn as one zigzag.
+    shutil.rmtree(TENSORBOARD, ignore_errors=True)
     with runlog.timed("train") as record:
         try:
             history = fit(
                 model,
-                images,
-                labels,
-                make_recipe(settings, params.seed),
+                *train,
+                make_recipe(settings, seed),
                 validation=validation if len(validation.images) else None,
                 tensorboard=TENSORBOARD if settings.tensorboard else None,
             )
         except TrainingDiverged as error:
             raise BadInput(str(error)) from error
-        record["images"] = len(images) * len(history.epoch)
-    table = pd.DataFrame({"epoch": [epoch + 1 for epoch in history.epoch], **history.history})
-    with replacing(MODEL) as new:
-        save(model, new, classes)
-    with replacing(HISTORY) as new:
-        table.to_csv(new, index=False, float_format="%.6g")
-    parameters = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
-    write_json(METRICS, summary(table, settings, parameters))
+        record["images"] = len(train.images) * len(history.epoch)
+    return pd.DataFrame({"epoch": [epoch + 1 for epoch in history.epoch], **history.history})
 
 
 def check_validation(path: Path) -> None:
@@ -106,17 +112,22 @@ def make_recipe(settings: TrainParams, seed: int) -> Recipe:
 
 
 def summary(history: pd.DataFrame, settings: TrainParams, parameters: int) -> dict[str, Any]:
-    """What the training came to, and what it ran on as far as that shapes the result."""
-    last = history.drop(columns=["epoch", "learning_rate"]).iloc[-1]
+    """What the training came to in the epoch that was kept, and what it ran on as far as that shapes the result."""
+    kept = history.iloc[-1]
+    if settings.keep == "best":
+        kept = history.sort_values(["val_accuracy", "val_loss"], ascending=[False, True], kind="stable").iloc[0]
+    measured = sorted(str(name) for name in history if name not in ("epoch", "learning_rate"))
+    simd = np.show_config(mode="dicts")["SIMD Extensions"]
     return {
         "epochs": len(history),
-        **{str(name): round(float(value), 6) for name, value in sorted(last.items())},
+        "kept_epoch": int(kept["epoch"]),
+        **{name: round(float(kept[name]), 6) for name in measured},
         "parameters": parameters,
         "resolved": {
             "device": settings.device,
             "precision": settings.precision,
             "threads": settings.threads,
-            "instruction_set": np.show_config(mode="dicts")["SIMD Extensions"]["found"],
+            "instruction_set": [*simd.get("baseline", []), *simd.get("found", [])],
         },
     }
 

@@ -92,6 +92,13 @@ def test_16_bits_are_scaled_to_8_and_not_clipped():
     np.testing.assert_array_equal(read[0, :, 0], levels // 257)
 
 
+@pytest.mark.parametrize(("brightest", "divisor"), [(255, 1), (65535, 257)])
+def test_32_bit_files_hold_8_bits_or_16(brightest, divisor):
+    levels = np.linspace(0, brightest, 8).astype(np.int32)
+    read = pixels(Image.fromarray(np.tile(levels, (8, 1))), "TIFF")
+    np.testing.assert_array_equal(read[0, :, 0], levels // divisor)
+
+
 @pytest.mark.parametrize(("orientation", "red_is"), [(1, "left"), (3, "right"), (6, "top"), (8, "bottom")])
 def test_exif_rotation_is_applied(orientation, red_is):
     exif = Image.Exif()

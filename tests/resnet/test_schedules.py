@@ -11,7 +11,7 @@ def test_cosine_falls_from_the_peak_to_zero_along_half_a_cosine(step, rate):
     assert float(schedules.cosine(0.4, 100)(step)) == pytest.approx(rate, abs=1e-4)
 
 
-@pytest.mark.parametrize(("step", "rate"), [(0, 0.1), (49, 0.1), (51, 0.01), (74, 0.01), (76, 0.001), (99, 0.001)])
+@pytest.mark.parametrize(("step", "rate"), [(0, 0.1), (49, 0.1), (50, 0.01), (74, 0.01), (75, 0.001), (99, 0.001)])
 def test_step_divides_by_ten_at_each_milestone(step, rate):
     assert float(schedules.step(0.1, 100, (0.5, 0.75))(step)) == pytest.approx(rate)
 

@@ -3,7 +3,7 @@ import signal
 
 import pytest
 
-from stages.command import finish
+from stages.command import run_and_exit
 from stages.errors import BadInput
 
 STAGES = ["prepare", "validate", "train", "evaluate", "report"]
@@ -14,14 +14,14 @@ def refuse():
 
 
 def test_work_that_is_done_ends_in_peace(capsys):
-    finish(lambda: print("done"))
+    run_and_exit(lambda: print("done"))
     assert capsys.readouterr() == ("done\n", "")
 
 
 def test_bad_input_is_one_line_and_exit_1(capsys, monkeypatch):
     monkeypatch.delenv("DVC_STAGE", raising=False)
     with pytest.raises(SystemExit) as ended:
-        finish(refuse)
+        run_and_exit(refuse)
     assert ended.value.code == 1
     assert capsys.readouterr() == ("", "error: cats are no dogs; send dogs\n")
 
@@ -29,20 +29,24 @@ def test_bad_input_is_one_line_and_exit_1(capsys, monkeypatch):
 def test_under_dvc_a_second_line_says_how_to_get_former_outputs_back(capsys, monkeypatch):
     monkeypatch.setenv("DVC_STAGE", "prepare")
     with pytest.raises(SystemExit):
-        finish(refuse)
-    assert capsys.readouterr().err.splitlines()[1].endswith("git checkout . && dvc checkout --force")
+        run_and_exit(refuse)
+    assert (
+        capsys.readouterr()
+        .err.splitlines()[1]
+        .endswith("git checkout -- dvc.lock metrics plots reports && dvc checkout --force")
+    )
 
 
 def test_ctrl_c_is_told_and_exit_130(capsys):
     with pytest.raises(SystemExit) as ended:
-        finish(lambda: os.kill(os.getpid(), signal.SIGINT))
+        run_and_exit(lambda: os.kill(os.getpid(), signal.SIGINT))
     assert ended.value.code == 130
     assert capsys.readouterr().err == "interrupted\n"
 
 
 def test_a_fault_of_ours_keeps_its_traceback():
     with pytest.raises(ZeroDivisionError):
-        finish(lambda: 1 / 0)
+        run_and_exit(lambda: 1 / 0)
 
 
 @pytest.mark.parametrize("stage", STAGES)

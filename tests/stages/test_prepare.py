@@ -10,6 +10,7 @@ from PIL import Image
 
 from resnet.images import read_picture
 from stages import prepare
+from stages.errors import BadInput
 from stages.prepared import load_classes, load_split
 from stages.splits import SPLITS, TEST, TRAIN, VALIDATION
 
@@ -176,6 +177,12 @@ def test_a_group_is_never_torn(table, prepared):
     assert groups["label"].nunique().eq(2).all()
     assert groups["split"].nunique().eq(1).all()
     assert groups["split"].first().nunique() == 3
+
+
+def test_a_group_that_is_given_two_splits_is_refused(table, prepared):
+    groups, splits = [f"g{number % 15}" for number in range(30)], ["train"] * 29 + [""]
+    with pytest.raises(BadInput, match=r"the group 'g14' of .* is given several splits"):
+        prepared(**{"data.path": table(group=groups, split=splits), "data.test_fraction": 0.2})
 
 
 def test_a_given_test_split_is_kept_and_validation_is_drawn_from_training(photos, prepared):
