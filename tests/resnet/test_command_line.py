@@ -94,7 +94,7 @@ def test_no_image_at_all_prints_nothing_but_the_reason(predict):
 @pytest.mark.parametrize(
     ("model", "sentence"),
     [
-        ("missing.keras", "there is no model at missing.keras; `dvc repro`"),
+        ("missing.keras", "there is no model at missing.keras"),
         ("broken.keras", "broken.keras is no Keras model that can be loaded"),
         ("one.png", "one.png is no Keras model that can be loaded"),
     ],

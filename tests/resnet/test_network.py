@@ -23,7 +23,10 @@ def blocks(model):
     params=[
         ("ResNet50", keras.applications.resnet, (0.3, 0.6)),
         ("ResNet101", keras.applications.resnet, (0.3, 0.6)),
+        ("ResNet152", keras.applications.resnet, (0.3, 0.6)),
         ("ResNet50V2", keras.applications.resnet_v2, (0.6, 1.0)),
+        ("ResNet101V2", keras.applications.resnet_v2, (0.6, 1.0)),
+        ("ResNet152V2", keras.applications.resnet_v2, (0.5, 0.8)),
     ],
     ids=lambda param: param[0],
 )
@@ -192,10 +195,11 @@ def test_impossible_arguments_are_refused_with_a_sentence(arguments, sentence):
 
 
 @pytest.mark.usefixtures("collector_off")
-def test_resnet1202_builds_and_trains_a_step_at_pythons_own_recursion_limit(noise):
+@pytest.mark.parametrize("name", ["resnet1202", "resnet1001v2"])
+def test_a_thousand_layers_build_and_train_a_step_at_pythons_own_recursion_limit(noise, name):
     assert sys.getrecursionlimit() == 1000
-    model = resnet.create_for_training("resnet1202", input_shape=(8, 8, 3), classes=2)
-    assert model.count_params() == resnet.describe("resnet1202", 8, 2).stored
+    model = resnet.create_for_training(name, input_shape=(8, 8, 3), classes=2)
+    assert model.count_params() == resnet.describe(name, 8, 2).stored
     before = model.get_layer("conv1_conv").kernel.numpy()
     model.compile("sgd", "categorical_crossentropy", run_eagerly=True)
     loss = model.train_on_batch(noise(2), np.eye(2, dtype=np.float32))

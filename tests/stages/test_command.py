@@ -9,6 +9,16 @@ from stages.errors import BadInput
 STAGES = ["prepare", "validate", "train", "evaluate", "report"]
 
 
+@pytest.fixture(autouse=True)
+def signals():
+    """Python's own handlers, whatever this process inherited: a job in the background ignores Ctrl-C."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 def refuse():
     raise BadInput("cats are no dogs; send dogs")
 
