@@ -24,18 +24,20 @@ def main(command: list[str]) -> int:
     """Run the command in a session of its own; return its exit status."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True) as process:
-        ending = threading.Event()
+        asked_to_end = False
 
+        # A plain flag: a signal handler that waits for a lock may wait for the very code that it interrupted.
         def end(number: int = 0, frame: FrameType | None = None) -> None:
-            ending.set()
+            nonlocal asked_to_end
+            asked_to_end = True
             _signal_group(process.pid, signal.SIGTERM)
 
         signal.signal(signal.SIGTERM, end)
         signal.signal(signal.SIGHUP, end)
         threading.Thread(target=_when_the_pipe_closes, args=(end,), daemon=True).start()
-        while process.poll() is None and not ending.wait(0.05):
-            pass
-        if ending.is_set():
+        while process.poll() is None and not asked_to_end:
+            time.sleep(0.05)
+        if asked_to_end:
             _wait_for_group(process)
         # What is still there, or what the command left behind, goes now.
         _signal_group(process.pid, signal.SIGKILL)
