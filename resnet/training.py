@@ -77,7 +77,7 @@ def fit(
             *callbacks,
         ],
         shuffle=False,
-        # A progress bar for a person, one line an epoch for a log.
+        # A progress bar for a person; for a log the epoch and one line of figures.
         verbose=1 if sys.stdout.isatty() else 2,
     )
 
