@@ -14,15 +14,18 @@ from typing import TYPE_CHECKING, Any
 from resnet.variants import Variant, names, variant
 
 if TYPE_CHECKING:
+    from resnet.checkpoints import Checkpoints
     from resnet.complexity import Complexity, describe
     from resnet.images import UnreadableImage, read_picture
+    from resnet.loading import class_names, load
     from resnet.network import create
     from resnet.recipe import Recipe
-    from resnet.saving import class_names, save
+    from resnet.saving import save
     from resnet.training import fit
     from resnet.training_form import create_for_training, portable
 
 __all__ = [
+    "Checkpoints",
     "Complexity",
     "Recipe",
     "UnreadableImage",
@@ -32,6 +35,7 @@ __all__ = [
     "create_for_training",
     "describe",
     "fit",
+    "load",
     "names",
     "portable",
     "read_picture",
@@ -40,14 +44,16 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Checkpoints": "checkpoints",
     "Complexity": "complexity",
     "Recipe": "recipe",
     "UnreadableImage": "images",
-    "class_names": "saving",
+    "class_names": "loading",
     "describe": "complexity",
     "create": "network",
     "create_for_training": "training_form",
     "fit": "training",
+    "load": "loading",
     "portable": "training_form",
     "read_picture": "images",
     "save": "saving",

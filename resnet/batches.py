@@ -5,11 +5,12 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from resnet import augmentation
+from resnet import augmentation, balance
 from resnet.recipe import Recipe
 from resnet.targets import smoothed_targets
 
-Batch = tuple[NDArray[np.generic], NDArray[np.float32]]
+# Images, targets and, where classes are weighed, a weight an image.
+Batch = tuple[NDArray[np.generic], *tuple[NDArray[np.float32], ...]]
 
 
 def steps_per_epoch(images: int, recipe: Recipe) -> int:
@@ -18,39 +19,47 @@ def steps_per_epoch(images: int, recipe: Recipe) -> int:
 
 
 def training_batches(
-    images: NDArray[np.uint8], labels: NDArray[np.integer], classes: int, recipe: Recipe, first_epoch: int = 0
+    images: NDArray[np.uint8],
+    labels: NDArray[np.integer],
+    classes: int,
+    recipe: Recipe,
+    first_epoch: int = 0,
+    first_step: int = 0,
 ) -> Iterator[Batch]:
-    """Yield batches without end, epoch after epoch, shuffled and augmented.
+    """Yield batches without end, epoch after epoch, shuffled and augmented; begin with any of them.
 
     Shapes:
         images: (N, H, W, 3), an array or a memory map. labels: (N,).
-        Yields (B, H, W, 3), uint8 or (with mixup) float32, and targets (B, K).
+        Yields (B, H, W, 3), uint8 or (with mixup) float32, targets (B, K) and, with class weights, (B,).
     """
-    epoch = first_epoch
+    epoch, step = first_epoch, first_step
     while True:
-        yield from _epoch(images, labels, classes, recipe, epoch)
-        epoch += 1
+        yield from _epoch(images, labels, classes, recipe, epoch, step)
+        epoch, step = epoch + 1, 0
 
 
 def _epoch(
-    images: NDArray[np.uint8], labels: NDArray[np.integer], classes: int, recipe: Recipe, epoch: int
+    images: NDArray[np.uint8], labels: NDArray[np.integer], classes: int, recipe: Recipe, epoch: int, first_step: int
 ) -> Iterator[Batch]:
     count = len(images)
     draw = np.random.default_rng([recipe.seed, epoch])
-    # All of an epoch's chance is drawn before its first batch, an entry an image.
-    order = draw.permutation(count)
+    # All of an epoch's chance is drawn before its first batch, an entry a place: an image may come more than once.
+    order = balance.ORDERS[recipe.sampling](labels, draw)
     offsets = draw.integers(0, 2 * recipe.crop_padding + 1, (count, 2))
     flipped = draw.random(count) < 0.5
     shares = draw.beta(recipe.mixup, recipe.mixup, count).astype(np.float32) if recipe.mixup else None
-    for step in range(steps_per_epoch(count, recipe)):
-        chosen = order[step * recipe.batch_size : (step + 1) * recipe.batch_size]
+    weights = balance.balanced_weights(labels, classes) if recipe.class_weights == "balanced" else None
+    for step in range(first_step, steps_per_epoch(count, recipe)):
+        places = slice(step * recipe.batch_size, (step + 1) * recipe.batch_size)
+        chosen = order[places]
         batch = images[chosen]
         targets = smoothed_targets(labels[chosen], classes, recipe.label_smoothing)
+        if weights is not None:
+            targets = balance.weighted_targets(targets, weights[labels[chosen]])
         if recipe.crop_padding:
-            batch = augmentation.pad_and_crop(batch, offsets[chosen], recipe.crop_padding)
+            batch = augmentation.pad_and_crop(batch, offsets[places], recipe.crop_padding)
         if recipe.horizontal_flip:
-            batch = augmentation.flip(batch, flipped[chosen])
+            batch = augmentation.flip(batch, flipped[places])
         if shares is not None:
-            yield augmentation.mixup(batch, targets, shares[chosen])
-        else:
-            yield batch, targets
+            batch, targets = augmentation.mixup(batch, targets, shares[places])
+        yield (batch, targets) if weights is None else (batch, *balance.target_and_weight(targets))

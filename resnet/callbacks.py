@@ -1,18 +1,26 @@
 """What happens beside the steps of a training."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 import keras
 import numpy as np
 from keras.optimizers.schedules import LearningRateSchedule
 from numpy.typing import NDArray
 
+from resnet.checkpoints import Part
+
 Weights = list[NDArray[np.generic]]
 
 
 class TrainingDiverged(ArithmeticError):
     """The loss is no number any more."""
+
+
+def finite(variables: Sequence[keras.Variable]) -> bool:
+    """Whether all values are numbers."""
+    return all(np.isfinite(variable.numpy()).all() for variable in variables)
 
 
 class LearningRateLog(keras.callbacks.Callback):
@@ -28,11 +36,17 @@ class LearningRateLog(keras.callbacks.Callback):
 
 
 class StopOnDivergence(keras.callbacks.Callback):
-    """End a training whose loss is not finite, and say where."""
+    """End a training whose loss is not finite, and say where.
 
-    def __init__(self, schedule: LearningRateSchedule) -> None:
+    Args:
+        schedule: Of the learning rate.
+        first: The epoch and the step that the training begins with, when it is a resumed one.
+    """
+
+    def __init__(self, schedule: LearningRateSchedule, first: tuple[int, int] = (0, 0)) -> None:
         super().__init__()
         self.schedule = schedule
+        self.first = first
         self.epoch = 0
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
@@ -41,11 +55,17 @@ class StopOnDivergence(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         loss = (logs or {}).get("loss", 0.0)
         if not math.isfinite(loss):
-            rate = float(self.schedule(int(self.model.optimizer.iterations) - 1))
-            raise TrainingDiverged(
-                f"the loss became {loss} in epoch {self.epoch + 1}, step {batch + 1}, at learning rate {rate:.4g}; "
-                "lower the learning rate or lengthen the warm-up"
-            )
+            step = batch + 1 + (self.first[1] if self.epoch == self.first[0] else 0)
+            self._stop(f"the loss became {loss} in epoch {self.epoch + 1}, step {step}")
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        # The last step's update has no loss after it that would show what it did.
+        if not finite(self.model.weights):
+            self._stop(f"the weights became infinite or NaN in epoch {epoch + 1}")
+
+    def _stop(self, what: str) -> NoReturn:
+        rate = float(self.schedule(int(self.model.optimizer.iterations) - 1))
+        raise TrainingDiverged(f"{what}, at learning rate {rate:.4g}; lower the learning rate or lengthen the warm-up")
 
 
 class MovingAverage(keras.callbacks.Callback):
@@ -86,6 +106,16 @@ class MovingAverage(keras.callbacks.Callback):
         """The averages as arrays."""
         return [average.numpy() for average in self.averages]
 
+    def get_state(self) -> Part:
+        """For a checkpoint."""
+        return Part(self.current(), {"steps": self.steps})
+
+    def set_state(self, state: Part) -> None:
+        """From a checkpoint."""
+        self.steps = state.values["steps"]
+        for average, array in zip(self.averages, state.arrays, strict=True):
+            average.assign(array)
+
 
 class KeepBest(keras.callbacks.Callback):
     """End with the weights of the epoch that validated best: by accuracy, and by loss where that is equal."""
@@ -105,3 +135,37 @@ class KeepBest(keras.callbacks.Callback):
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
         self.model.set_weights(self.best)
+
+    def get_state(self) -> Part:
+        """For a checkpoint."""
+        return Part(self.best, {"score": list(self.score)})
+
+    def set_state(self, state: Part) -> None:
+        """From a checkpoint."""
+        accuracy, loss = state.values["score"]
+        self.score, self.best = (accuracy, loss), state.arrays
+
+
+class EarlyStopping(keras.callbacks.EarlyStopping):
+    """Keras' own, as part of a checkpoint."""
+
+    def get_state(self) -> Part:
+        """For a checkpoint."""
+        return Part([], {name: getattr(self, name) for name in ("wait", "best", "best_epoch", "stopped_epoch")})
+
+    def set_state(self, state: Part) -> None:
+        """From a checkpoint."""
+        for name, value in state.values.items():
+            setattr(self, name, value)
+
+
+class History(keras.callbacks.History):
+    """Keras' own, as part of a checkpoint."""
+
+    def get_state(self) -> Part:
+        """For a checkpoint."""
+        return Part([], {"epoch": self.epoch, "history": self.history})
+
+    def set_state(self, state: Part) -> None:
+        """From a checkpoint."""
+        self.epoch, self.history = state.values["epoch"], state.values["history"]

@@ -13,6 +13,8 @@ class Recipe:
 
     Attributes:
         learning_rate: At its peak, for this batch size.
+        body_learning_rate: Of all but the last layer, as a share of `learning_rate`, for a network that was trained
+            before; 0 freezes the body.
         schedule: `cosine` to zero, or `step`: a tenth at each milestone.
         milestones: Shares of the training, for `step`.
         warmup_epochs: Epochs of linear warm-up.
@@ -21,6 +23,8 @@ class Recipe:
         mixup: The parameter of mixup's beta distribution; 0 is none.
         ema_decay: The decay, a step, of the moving average of the weights that is evaluated and kept;
             0 keeps the weights themselves.
+        class_weights: `balanced` weighs an image by how rare its class is; mixup and label smoothing keep to it.
+        sampling: `balanced` shows equally many images of each class in an epoch; `shuffled` shows each image once.
         crop_padding: Pixels by which an image is padded before a window of its size is cut; 0 is none.
         horizontal_flip: Mirror half of the images; wrong where left and right mean something.
         patience: Epochs without a better validation loss before training stops early; None never stops.
@@ -30,6 +34,7 @@ class Recipe:
     epochs: int = 90
     batch_size: int = 128
     learning_rate: float = 0.1
+    body_learning_rate: float = 1.0
     schedule: Literal["cosine", "step"] = "cosine"
     milestones: tuple[float, ...] = (0.5, 0.75)
     warmup_epochs: float = 0.0
@@ -39,8 +44,17 @@ class Recipe:
     label_smoothing: float = 0.0
     mixup: float = 0.0
     ema_decay: float = 0.0
+    class_weights: Literal["none", "balanced"] = "none"
+    sampling: Literal["shuffled", "balanced"] = "shuffled"
     crop_padding: int = 4
     horizontal_flip: bool = True
     patience: int | None = None
     keep: Literal["last", "best"] = "last"
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.class_weights == self.sampling == "balanced":
+            raise ValueError(
+                "class_weights and sampling are both balanced, which would make up for rare classes twice; "
+                "set class_weights: none or sampling: shuffled"
+            )

@@ -42,12 +42,6 @@ def save(model: keras.Model, path: Path | str, classes: Sequence[str] | None = N
         os.replace(canonical, path)
 
 
-def class_names(path: Path | str) -> list[str] | None:
-    """Read the names that were stored beside a model, if any."""
-    with zipfile.ZipFile(path) as archive:
-        return json.loads(archive.read(_CLASSES)) if _CLASSES in archive.namelist() else None
-
-
 def _canonical(name: str, content: bytes) -> bytes:
     if name == "metadata.json":
         metadata = json.loads(content)

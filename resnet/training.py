@@ -1,5 +1,6 @@
 """Fit a network to images."""
 
+import contextlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,9 +12,12 @@ from numpy.typing import NDArray
 
 from resnet import schedules
 from resnet.batches import steps_per_epoch, training_batches
-from resnet.callbacks import KeepBest, LearningRateLog, MovingAverage, StopOnDivergence
+from resnet.callbacks import EarlyStopping, History, KeepBest, LearningRateLog, MovingAverage, StopOnDivergence
+from resnet.checkpoints import Checkpoints
 from resnet.evaluation import EvaluationBatches
+from resnet.finetuning import body_frozen
 from resnet.recipe import Recipe
+from resnet.resuming import Checkpointing, RestOfEpoch, Start
 from resnet.sgd import SGD
 
 Labelled = tuple[NDArray[np.uint8], NDArray[np.integer]]
@@ -26,22 +30,26 @@ def fit(
     recipe: Recipe,
     *,
     validation: Labelled | None = None,
+    checkpoints: Checkpoints | None = None,
     tensorboard: Path | str | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> keras.callbacks.History:
-    """Train a classifier in place.
+    """Train a classifier in place; with checkpoints, begin where the newest of them is.
+
+    A training that was killed and begun again with the same network, data and recipe ends with the same bits.
 
     Args:
         model: With softmax or other probabilities at its end.
         validation: Images and labels to measure on after every epoch.
+        checkpoints: Where the training is kept after every epoch.
         tensorboard: A folder for TensorBoard's logs.
-        callbacks: More of Keras' callbacks.
+        callbacks: More of Keras' callbacks; a checkpoint holds the state of those that have `get_state`.
 
     Shapes:
         images: (N, H, W, 3) uint8, an array or a memory map. labels: (N,) integers below K.
 
     Raises:
-        ValueError: No images, or `keep` or `patience` without validation.
+        ValueError: No images, `keep` or `patience` without validation, or the checkpoints of another training.
         TrainingDiverged: The loss became infinite or NaN.
 
     Source: He et al. 2015, section 4.2.
@@ -53,33 +61,42 @@ def fit(
     classes = model.output_shape[-1]
     steps = steps_per_epoch(len(images), recipe)
     schedule = learning_rate(recipe, steps)
-    model.compile(
-        optimizer=SGD(
-            schedule,
-            momentum=recipe.momentum,
-            nesterov=recipe.nesterov,
-            kernel_decay=recipe.weight_decay,
-        ),
-        loss="categorical_crossentropy",
-        metrics=["accuracy"],
-        # Keras would choose XLA wherever a GPU is plugged in, even when the CPU is to be used, which it slows.
-        jit_compile=False,
-    )
-    return model.fit(
-        training_batches(images, labels, classes, recipe),
-        steps_per_epoch=steps,
-        epochs=recipe.epochs,
-        validation_data=validation and EvaluationBatches(*validation, classes, recipe.batch_size),
-        callbacks=[
+    with body_frozen(model) if recipe.body_learning_rate == 0 else contextlib.nullcontext():
+        model.compile(
+            optimizer=SGD(
+                schedule,
+                momentum=recipe.momentum,
+                nesterov=recipe.nesterov,
+                kernel_decay=recipe.weight_decay,
+                body_rate=recipe.body_learning_rate,
+            ),
+            loss="categorical_crossentropy",
+            metrics=["accuracy"],
+            # Keras would choose XLA wherever a GPU is plugged in, even when the CPU is to be used, which it slows.
+            jit_compile=False,
+        )
+        start = Start(checkpoints.newest() if checkpoints else None, recipe)
+        chosen = [
+            RestOfEpoch(start, steps),
             LearningRateLog(schedule),
-            StopOnDivergence(schedule),
+            StopOnDivergence(schedule, (start.epoch, start.step)),
             *_callbacks(model, recipe, tensorboard),
             *callbacks,
-        ],
-        shuffle=False,
-        # A progress bar for a person; for a log the epoch and one line of figures.
-        verbose=1 if sys.stdout.isatty() else 2,
-    )
+            History(),
+        ]
+        if checkpoints is not None:
+            chosen.append(Checkpointing(checkpoints, start, steps, recipe, chosen))
+        return model.fit(
+            training_batches(images, labels, classes, recipe, start.epoch, start.step),
+            initial_epoch=start.epoch,
+            steps_per_epoch=steps,
+            epochs=recipe.epochs,
+            validation_data=validation and EvaluationBatches(*validation, classes, recipe.batch_size),
+            callbacks=chosen,
+            shuffle=False,
+            # A progress bar for a person; for a log the epoch and one line of figures.
+            verbose=1 if sys.stdout.isatty() else 2,
+        )
 
 
 def learning_rate(recipe: Recipe, steps: int) -> LearningRateSchedule:
@@ -101,7 +118,7 @@ def _callbacks(model: keras.Model, recipe: Recipe, tensorboard: Path | str | Non
     if recipe.keep == "best":
         chosen.append(KeepBest(weights))
     if recipe.patience is not None:
-        chosen.append(keras.callbacks.EarlyStopping("val_loss", patience=recipe.patience))
+        chosen.append(EarlyStopping("val_loss", patience=recipe.patience))
     if tensorboard is not None:
         chosen.append(keras.callbacks.TensorBoard(str(tensorboard)))
     return chosen

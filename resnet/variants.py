@@ -106,6 +106,9 @@ _ROWS = (
     ),
 )
 
+# Those that keras.applications has weights for.
+IMAGENET_WEIGHTS = tuple(f"resnet{d}{version}" for version in ("", "v2") for d in _BOTTLENECK)
+
 VARIANTS = {row.name: row for row in _ROWS}
 
 

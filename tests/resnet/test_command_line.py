@@ -1,12 +1,19 @@
 import json
 import re
+import shutil
+import subprocess
+import sys
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
 
 import resnet
 from resnet.__main__ import main
+from resnet.classifier import Classifier
+from resnet.picture_files import Failure, find_pictures
+from resnet.predicting import predict_files
 
 # Of Keras, when it writes a file.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
@@ -28,6 +35,18 @@ def folder(tmp_path_factory, tiny, dark_and_bright):
     (folder / "note.txt").write_text("no image")
     (folder / "broken.keras").write_text("no model")
     return folder
+
+
+@pytest.fixture
+def tree(folder):
+    """Images in a folder, in one below it and in hidden places, and an empty folder."""
+    for name in ("b.png", "deep/a.png", "deep/c.jpg", ".hidden.png", ".cache/d.png"):
+        file = folder / "tree" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8), "red").save(file)
+    (folder / "tree/empty").mkdir(exist_ok=True)
+    yield folder / "tree"
+    shutil.rmtree(folder / "tree")
 
 
 @pytest.fixture
@@ -89,6 +108,107 @@ def test_a_file_that_is_no_image_is_named_and_the_others_are_still_predicted(pre
 def test_no_image_at_all_prints_nothing_but_the_reason(predict):
     status, lines, errors = predict("note.txt")
     assert (status, lines, len(errors)) == (1, [], 1)
+
+
+def test_a_folder_stands_for_every_file_below_it_but_hidden_ones(predict, tree):
+    status, lines, errors = predict("tree")
+    assert (status, errors) == (0, [])
+    assert [line.split()[0] for line in lines] == ["tree/b.png", "tree/deep/a.png", "tree/deep/c.jpg"]
+
+
+def test_patterns_stand_for_the_files_that_match_and_the_folders_too(predict, tree):
+    assert [line.split()[0] for line in predict("tree/*.png")[1]] == ["tree/b.png"]
+    assert [line.split()[0] for line in predict("tree/**/*.png")[1]] == ["tree/b.png", "tree/deep/a.png"]
+    assert [line.split()[0] for line in predict("tree/d*")[1]] == ["tree/deep/a.png", "tree/deep/c.jpg"]
+    assert len(predict("tree/**")[1]) == 3
+
+
+def test_a_file_whose_name_looks_like_a_pattern_is_that_file(predict, tree):
+    (tree / "b.png").rename(tree / "[b].png")
+    assert predict("tree/[b].png")[:2] == (0, ["tree/[b].png  dog 70.0%"])
+
+
+@pytest.mark.parametrize(
+    ("nothing", "reason"),
+    [("tree/*.gif", "no file matches this pattern"), ("tree/empty", "there are no files in this folder")],
+)
+def test_what_stands_for_no_file_is_told_and_the_others_are_still_predicted(predict, tree, nothing, reason):
+    assert predict(nothing, "one.png") == (1, ["one.png  dog 70.0%"], [f"resnet: {nothing}: {reason}"])
+
+
+def test_more_files_than_a_batch_are_answered_in_order_each_by_its_own_image(tmp_path, tiny):
+    model = tiny("plain20")
+    brighter_is_second(model)
+    classifier = Classifier(model, ["dark", "bright"], 8)
+    bright = np.random.default_rng(0).random(50) < 0.5
+    for number, lit in enumerate(bright):
+        Image.new("RGB", (8, 8), "white" if lit else "black").save(tmp_path / f"{number:02}.png")
+    # In the first batch, in the middle and at the end.
+    broken = {3, 20, 49}
+    for number in broken:
+        (tmp_path / f"{number:02}.png").write_text("no image")
+    results = list(predict_files(classifier, find_pictures([str(tmp_path)]), batch_size=8))
+    assert [result.path.name for result in results] == [f"{number:02}.png" for number in range(50)]
+    assert {n for n, result in enumerate(results) if isinstance(result, Failure)} == broken
+    for number in set(range(50)) - broken:
+        assert results[number].probabilities.argmax() == bright[number]
+
+
+def brighter_is_second(model):
+    """Set the head so that it answers by how white an image's features are from black's."""
+    features = keras.Model(model.input, model.layers[-2].output)
+    black, white = features.predict(np.stack([np.zeros((8, 8, 3)), np.full((8, 8, 3), 255)]), verbose=0)
+    away = (white - black) / ((white - black) ** 2).sum()
+    *_, kernel, bias = model.weights
+    kernel.assign(np.stack([np.zeros_like(away), 10 * away], axis=1))
+    bias.assign([0, -10 * (black + white) @ away / 2])
+
+
+def test_files_are_read_only_as_they_are_needed(tmp_path, tiny):
+    asked = []
+
+    def endless():
+        Image.new("RGB", (8, 8)).save(tmp_path / "black.png")
+        while True:
+            asked.append(1)
+            yield tmp_path / "black.png"
+
+    answers = predict_files(Classifier(tiny("plain20"), ["a", "b"], 8), endless(), batch_size=4)
+    for _ in range(5):
+        next(answers)
+    assert len(asked) <= 12
+
+
+def test_a_reader_that_has_enough_ends_it_quietly(folder):
+    command = f"'{sys.executable}' -m resnet predict --model model.keras one.png two.jpg | true"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], cwd=folder, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("count", ["0", "-1", "many"])
+def test_top_must_be_a_whole_number_from_one_up(predict, count, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        predict("--top", count, "one.png")
+    assert "expected a whole number from 1 up" in capsys.readouterr().err
+
+
+def test_a_model_of_something_else_than_pictures_is_refused(predict, folder):
+    keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)]).save(folder / "table.keras")
+    status, lines, errors = predict("one.png", model="table.keras")
+    assert (status, lines) == (1, [])
+    assert errors == ["resnet: table.keras takes inputs of (4,); expected RGB images of one fixed, square size"]
+
+
+def test_help_needs_no_heavy_library():
+    code = """
+import sys
+from resnet.__main__ import main
+try:
+    main(["--help"])
+finally:
+    assert not {"keras", "tensorflow", "numpy", "PIL"} & set(sys.modules)
+"""
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
 
 
 @pytest.mark.parametrize(

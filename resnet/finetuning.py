@@ -1,0 +1,34 @@
+"""The two parts of a network that is trained further: its head, the last layer, and its body, all before it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+
+HEAD = "predictions"
+
+
+def is_of_head(variable: Any) -> bool:
+    """Whether a variable belongs to the last layer."""
+    return variable.path.split("/")[0] == HEAD
+
+
+@contextmanager
+def body_frozen(model: keras.Model) -> Iterator[None]:
+    """Keep the body as it is: its weights, and what its normalisations have averaged.
+
+    A frozen normalisation must answer by its averages, as it does in inference. If it took those of each batch, the
+    head would learn from features that nobody ever sees again, and the averages would drift from the weights.
+
+    Source: keras issues 9214 and 12317, where either happened.
+    """
+    frozen = [layer for layer in model.layers if layer.name != HEAD and layer.trainable]
+    for layer in frozen:
+        # Keras hands this on to all layers within, and takes it for inference in a normalisation.
+        layer.trainable = False
+    try:
+        yield
+    finally:
+        for layer in frozen:
+            layer.trainable = True

@@ -1,0 +1,63 @@
+"""Weights of a former training as the start of another one; the head stays where the classes are the same."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from resnet.classifier import load_classifier
+from resnet.errors import BadInput
+from resnet.variants import IMAGENET_WEIGHTS
+
+# The kernel and the bias of the last layer.
+_OF_HEAD = 2
+
+
+def start_from_file(model: keras.Model, path: Path, classes: Sequence[str]) -> bool:
+    """Give a network the weights of a `.keras` file; say whether the head is among them, which needs equal classes.
+
+    Raises:
+        BadInput: The file holds no model, or that of another network.
+    """
+    source = load_classifier(path)
+    if source.model.name != model.name:
+        raise BadInput(f"{path} holds {source.model.name}, which is no start for {model.name}")
+    weights = source.model.get_weights()
+    same_classes = list(classes) == source.classes
+    _give(model, weights if same_classes else [*weights[:-_OF_HEAD], *model.get_weights()[-_OF_HEAD:]], str(path))
+    return same_classes
+
+
+def start_from_imagenet(model: keras.Model) -> None:
+    """Give a network the body that keras.applications has for it; downloaded by Keras at first, and pinned there.
+
+    Raises:
+        BadInput: There is none for it, it cannot be downloaded, or the network has another stem or shortcut.
+    """
+    if model.name not in IMAGENET_WEIGHTS:
+        raise BadInput(f"keras.applications has no {model.name}; it has {', '.join(IMAGENET_WEIGHTS)}")
+    name = model.name.replace("resnet", "ResNet").replace("v2", "V2")
+    try:
+        theirs = getattr(keras.applications, name)(weights="imagenet", include_top=False)
+    except Exception as error:  # Keras raises plain Exception when a download fails
+        home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+        raise BadInput(
+            f"the ImageNet weights of {model.name} cannot be loaded ({error}); without network, save that file in "
+            f"{home / 'models'}, or start from a .keras file"
+        ) from error
+    _give(model, [*theirs.get_weights(), *model.get_weights()[-_OF_HEAD:]], "imagenet")
+
+
+def _give(model: keras.Model, weights: list[NDArray[np.generic]], origin: str) -> None:
+    own, given = ([tuple(weight.shape) for weight in part] for part in (model.weights, weights))
+    if own != given:
+        differing = next((pair for pair in zip(own, given, strict=False) if pair[0] != pair[1]), (len(own), len(given)))
+        raise BadInput(
+            f"the weights of {origin} do not fit this {model.name}: {differing[1]} where {differing[0]} is expected; "
+            "shortcut and stem must be those they were trained with (images below 64 pixels get the small stem, "
+            "ImageNet's weights need the large one)"
+        )
+    model.set_weights(weights)

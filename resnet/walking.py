@@ -1,0 +1,24 @@
+"""The files below a folder, however deep they lie: os.walk of Python 3.11 ends at a thousand folders, by recursion."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+
+def files_below(folder: Path, passed_over: Callable[[str], bool]) -> Iterator[Path]:
+    """Yield the files of a folder in order of name, then those of each folder in it.
+
+    Links to folders may lead in circles: they are not followed, but yielded.
+
+    Args:
+        passed_over: Whether a name is to be left out, with all that may be below it.
+
+    Raises:
+        OSError: A folder cannot be listed; at the latest where a path is longer than the system allows.
+    """
+    waiting = [folder]
+    while waiting:
+        with os.scandir(waiting.pop()) as found:
+            entries = sorted((entry for entry in found if not passed_over(entry.name)), key=lambda entry: entry.name)
+        yield from (Path(entry.path) for entry in entries if not entry.is_dir(follow_symlinks=False))
+        waiting += [Path(entry.path) for entry in reversed(entries) if entry.is_dir(follow_symlinks=False)]
