@@ -1,11 +1,8 @@
 """TensorFlow, started the same way by every stage that needs it."""
 
 import os
-import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 
+from resnet.native_messages import held_back
 from stages.errors import BadInput
 
 
@@ -15,7 +12,8 @@ def start(*, threads: int, device: str, deterministic: bool, seed: int) -> None:
     Raises:
         BadInput: A GPU is asked for, and there is none.
     """
-    with without_start_messages():
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    with held_back():
         import keras
         import tensorflow as tf
     tf.config.threading.set_intra_op_parallelism_threads(threads)
@@ -28,23 +26,3 @@ def start(*, threads: int, device: str, deterministic: bool, seed: int) -> None:
     if deterministic:
         tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(seed)
-
-
-@contextmanager
-def without_start_messages() -> Iterator[None]:
-    """Hold back what TensorFlow's libraries print before any setting can silence them; show it on failure."""
-    os.environ["KERAS_BACKEND"] = "tensorflow"
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.stderr.flush()
-    own = os.dup(2)
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            held.seek(0)
-            os.write(own, held.read())
-            raise
-        finally:
-            os.dup2(own, 2)
-            os.close(own)

@@ -1,6 +1,8 @@
 """The command line that every stage has."""
 
 import argparse
+import contextlib
+import errno
 import logging
 import os
 import signal
@@ -8,10 +10,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from stages import lineage
 from stages.errors import BadInput
+from stages.exclusive import alone
 from stages.params import Params, load
 
 PARAMS = Path("params.yaml")
+LOCKS = Path(".dvc/tmp/stages")
 RESTORE = "git checkout -- dvc.lock metrics plots reports && dvc checkout --force"
 
 
@@ -27,7 +32,15 @@ def parser(description: str | None) -> argparse.ArgumentParser:
 def main(run: Callable[[Params], None], description: str | None) -> None:
     """Run a stage that needs nothing but its params, and exit."""
     options = parser(description).parse_args()
-    run_and_exit(lambda: run(load(options.params)))
+    lock = LOCKS / f"{Path(sys.argv[0]).stem}.lock"
+
+    def work() -> None:
+        # By hand as well, two at once would leave one's images beside the other's manifest. DVC has the lock already.
+        by_hand = LOCKS.parents[1].is_dir() and "DVC_STAGE" not in os.environ
+        with alone(lock, f"the stage {lock.stem}") if by_hand else contextlib.nullcontext():
+            run(load(options.params))
+
+    run_and_exit(work)
 
 
 def run_and_exit(work: Callable[[], None]) -> None:
@@ -38,10 +51,13 @@ def run_and_exit(work: Callable[[], None]) -> None:
     # Lines must appear as they are written where a log or an orchestrator reads them.
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     try:
-        work()
+        if (stage := os.environ.get("DVC_STAGE")) is None:
+            work()
+        else:
+            _work_for_dvc(stage, work)
     except (BadInput, OSError) as error:
         # An OSError here is a full disk, a folder that may not be written, a file that has gone.
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {error}{_remedy(error)}", file=sys.stderr)
         # DVC removes a stage's outputs before it runs the stage; those of validate say what is wrong with the data.
         if os.environ.get("DVC_STAGE", "validate") != "validate":
             print(f"to have the former results back: {RESTORE}", file=sys.stderr)
@@ -49,3 +65,19 @@ def run_and_exit(work: Callable[[], None]) -> None:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
+
+
+def _remedy(error: Exception) -> str:
+    """What to do about a file system that does not do what it is asked; other errors say so themselves."""
+    match getattr(error, "errno", None):
+        case errno.ENOSPC | errno.EDQUOT | errno.EFBIG:
+            return "; there is no room to write: free some, and start again"
+        case errno.EACCES | errno.EPERM | errno.EROFS:
+            return "; this may not be written or read: change that, and start again"
+    return ""
+
+
+def _work_for_dvc(stage: str, work: Callable[[], None]) -> None:
+    """Do what DVC will record: DVC, killed, may have left the same stage running, and does not see what is edited."""
+    with alone(LOCKS / f"{stage.rpartition(':')[2]}.lock", f"the stage {stage}"), lineage.unchanged(stage):
+        work()

@@ -6,105 +6,145 @@ data/predictions.parquet and the tables of plots/. With --out, everything is wri
 
 import logging
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stages import backend, command, runlog
-from stages.errors import BadInput
+from stages import backend, checkpoints, command, runlog
+from stages.classifier import open_model, predict
+from stages.gradients import compare_gradients
+from stages.intervals import bootstrap, share_interval
 from stages.outputs import replacing, write_json
 from stages.params import EvaluateParams, load
-from stages.prepared import MANIFEST, Labelled, load_classes, load_split
-from stages.scores import calibration, per_class, scores
-from stages.splits import TEST
+from stages.predictions import rows_of_test, tabulate
+from stages.prepared import MANIFEST, check_manifest_hash, load_classes, load_split
+from stages.provenance import sha256
+from stages.robustness import robustness
+from stages.scores import calibration, per_class, scores, scores_of_resamples
+from stages.slices import slices
+from stages.splits import TEST, TRAIN, VALIDATION
+from stages.temperature import fit_temperature, scale
 
 MODEL = Path("models/model.keras")
 METRICS = Path("metrics/evaluate.json")
 PREDICTIONS = Path("data/predictions.parquet")
-CONFUSION = Path("plots/confusion.csv")
-CALIBRATION = Path("plots/calibration.csv")
-CLASSES = Path("plots/classes.csv")
+PLOTS = Path("plots")
 log = logging.getLogger(__name__)
+Probabilities = NDArray[np.float64]
+Labels = NDArray[np.integer]
 
 
-def run(settings: EvaluateParams, seed: int, model_file: Path, out: Path) -> None:
+class Measured(NamedTuple):
+    """What a model was asked, as far as TensorFlow was needed for it.
+
+    Shapes:
+        probabilities: (N, K), of the test images. on_validation: (V, K), V may be 0.
+    """
+
+    probabilities: Probabilities
+    on_validation: Probabilities
+    corrupted: pd.DataFrame
+    gradients: pd.DataFrame
+
+
+def run(settings: EvaluateParams, distance: int, seed: int, model_file: Path, out: Path) -> None:
     """Measure a model and write what was found below `out`.
+
+    Args:
+        distance: Bits in which the perceptual hashes of one picture may differ.
 
     Raises:
         BadInput: The model or the images are missing or do not belong together.
     """
-    test, classes = load_split(TEST), load_classes()
-    tested = test_rows(MANIFEST, test)
+    train, validation, test = (load_split(split) for split in (TRAIN, VALIDATION, TEST))
+    classes = load_classes()
+    check_manifest_hash(sha256(MANIFEST))
+    tested = rows_of_test(MANIFEST, test, distance)
     with runlog.timed("evaluate") as record:
-        probabilities = predict(settings, seed, model_file, test, classes)
+        # Inference is deterministic by itself, and so are a few steps; op determinism would only slow them.
+        backend.start(threads=settings.threads, device="cpu", deterministic=False, seed=seed)
+        model = open_model(model_file, test.images, classes)
+        measured = Measured(
+            predict(model, test, settings.batch_size),
+            predict(model, validation, settings.batch_size),
+            robustness(model, test, settings.corrupted_images, settings.batch_size, seed),
+            compare_gradients(model, train, settings.gradients, seed),
+        )
         record["images"] = len(test.images)
-    found = scores(probabilities, test.labels, settings.calibration_bins)
-    write_json(out / METRICS, {name: round(value, 6) for name, value in found.items()} | {"images": len(tested)})
-    names = np.array(classes)
-    predicted = probabilities.argmax(axis=1)
-    table = tested.assign(
-        predicted=names[predicted],
-        confidence=probabilities.max(axis=1),
-        correct=predicted == test.labels,
-        probabilities=list(probabilities.astype(np.float32)),
-    )
+    write_results(out, settings, seed, measured, tested, test.labels, validation.labels, classes)
+
+
+def write_results(
+    out: Path,
+    settings: EvaluateParams,
+    seed: int,
+    measured: Measured,
+    tested: pd.DataFrame,
+    labels: Labels,
+    validation_labels: Labels,
+    classes: list[str],
+) -> None:
+    """Draw metrics, predictions and tables from what was measured."""
+    probabilities, bins, level = measured.probabilities, settings.calibration_bins, settings.bootstrap.level
+    temperature = fit_temperature(measured.on_validation, validation_labels) if len(validation_labels) else None
+    scaled = scale(probabilities, temperature or 1.0)
+    predictions = tabulate(tested, probabilities, labels, classes)
+    found = {
+        **scores(probabilities, labels, bins),
+        "images": len(labels),
+        "intervals": bootstrap(
+            scores_of_resamples(probabilities, labels), len(labels), settings.bootstrap.resamples, level, seed
+        ),
+        "calibrated": {"temperature": temperature, **calibrated_scores(scaled, labels, bins)},
+        "without_repeated": without_repeated(predictions, level),
+        "corrupted": {"images": min(settings.corrupted_images, len(labels)), **mean_accuracies(measured.corrupted)},
+        "mislabelled": int(predictions["mislabelled"].sum()),
+    }
+    write_json(out / METRICS, rounded(found))
     with replacing(out / PREDICTIONS) as new:
-        table.to_parquet(new, index=False)
-    pairs = pd.DataFrame({"actual": names[test.labels], "predicted": names[predicted]})
-    write_csv(out / CONFUSION, pairs)
-    write_csv(out / CALIBRATION, calibration(probabilities, test.labels, settings.calibration_bins))
-    write_csv(out / CLASSES, per_class(probabilities, test.labels, classes))
-    for name, value in found.items():
-        log.info("%s %.4f", name, value)
+        predictions.to_parquet(new, index=False)
+    for name, table in {
+        "calibration": calibration(probabilities, labels, bins),
+        "calibration_scaled": calibration(scaled, labels, bins),
+        "classes": per_class(probabilities, labels, classes),
+        "confusion": predictions[["label", "predicted"]].set_axis(["actual", "predicted"], axis="columns"),
+        "gradients": measured.gradients,
+        "robustness": measured.corrupted,
+        "slices": slices(tested, predictions["correct"].to_numpy(bool), level),
+    }.items():
+        write_csv(out / PLOTS / f"{name}.csv", table)
+    for name in ("accuracy", "loss", "top5_accuracy", "macro_f1", "ece"):
+        log.info("%s %.4f", name, found[name])
 
 
-def predict(
-    settings: EvaluateParams, seed: int, model_file: Path, test: Labelled, classes: list[str]
-) -> NDArray[np.float64]:
-    """Run the model over the test images.
-
-    Shapes:
-        (N, K), rows that sum to 1.
-    """
-    # Inference is deterministic by itself; op determinism would only slow it.
-    backend.start(threads=settings.threads, device="cpu", deterministic=False, seed=seed)
-    import keras
-
-    from resnet.evaluation import EvaluationBatches
-
-    if not model_file.is_file():
-        raise BadInput(f"there is no model at {model_file}; run `dvc repro train` or `dvc checkout`")
-    try:
-        model = keras.saving.load_model(model_file, compile=False)
-    except (ValueError, OSError, KeyError, TypeError) as error:
-        raise BadInput(f"{model_file} is no Keras model that can be loaded: {error}") from error
-    # Keras would choose XLA wherever a GPU is plugged in, although the CPU is what measures here.
-    model.jit_compile = False
-    expected, found = (test.images.shape[1:], len(classes)), (model.input_shape[1:], model.output_shape[-1])
-    if expected != found:
-        raise BadInput(
-            f"{model_file} takes images of {found[0]} and knows {found[1]} classes, but the prepared ones have "
-            f"{expected[0]} and {expected[1]}; run `dvc repro` so that both come from the same data"
-        )
-    batches = EvaluationBatches(test.images, test.labels, len(classes), settings.batch_size)
-    probabilities = model.predict(batches, verbose=0).astype(np.float64)
-    # float32 rows sum to 1 within its rounding only.
-    return probabilities / probabilities.sum(axis=1, keepdims=True)
+def calibrated_scores(scaled: Probabilities, labels: Labels, bins: int) -> dict[str, float]:
+    """What a temperature changes; no image's most probable class is among that."""
+    found = scores(scaled, labels, bins)
+    return {name: found[name] for name in ("loss", "ece")}
 
 
-def test_rows(manifest: Path, test: Labelled) -> pd.DataFrame:
-    """The manifest's rows of the test images, in the arrays' order."""
-    try:
-        rows = pd.read_parquet(manifest, columns=["path", "label", "sha256", "split"])
-    except (OSError, ValueError, KeyError) as error:
-        raise BadInput(f"cannot read {manifest} ({error}); run `dvc repro prepare`") from error
-    rows = rows[rows["split"] == TEST].drop(columns="split").reset_index(drop=True)
-    if len(rows) != len(test.images):
-        raise BadInput(
-            f"{manifest} has {len(rows)} test images, but the arrays have {len(test.images)}; run `dvc repro prepare`"
-        )
-    return rows
+def without_repeated(predictions: pd.DataFrame, level: float) -> dict[str, float]:
+    """The accuracy on images whose picture is nowhere else, the first of several in test included."""
+    own = predictions.loc[~predictions["repeated"], "correct"]
+    if own.empty:
+        return {"images": 0}
+    low, high = share_interval(int(own.sum()), len(own), level)
+    return {"images": len(own), "accuracy": float(own.mean()), "low": low, "high": high}
+
+
+def mean_accuracies(corrupted: pd.DataFrame) -> dict[str, float]:
+    """The accuracy under each corruption, and under all of them, as means over their strengths."""
+    each = corrupted[corrupted["strength"] > 0].drop(columns="strength").mean()
+    return {"accuracy": float(each.mean()), **{str(name): float(value) for name, value in each.items()}}
+
+
+def rounded(found: Any) -> Any:
+    """Round every number in a tree to what can be told from chance."""
+    if isinstance(found, dict):
+        return {name: rounded(value) for name, value in found.items()}
+    return round(found, 6) if isinstance(found, float) else found
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
@@ -124,7 +164,9 @@ def main() -> None:
 
     def work() -> None:
         params = load(options.params)
-        run(params.evaluate, params.seed, options.model, options.out)
+        checkpoints.forget_recorded()
+        distance = params.validate_.near_duplicates.distance
+        run(params.evaluate, distance, params.seed, options.model, options.out)
 
     command.run_and_exit(work)
 

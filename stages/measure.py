@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import fft
 
-from resnet.images import UnreadableImage, read_picture, to_rgb, to_square
+from resnet.images import MOST_BYTES, UnreadableImage, read_picture, to_rgb, to_square
 from stages.sources.source import RawImage
 
 HASH_SIDE = 8
@@ -80,9 +80,12 @@ def perceptual_hashes(pixels: NDArray[np.uint8]) -> list[str]:
 
 def _measure_file(path: Path, size: int) -> tuple[dict[str, Any], NDArray[np.uint8] | None]:
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
             # Reading a pipe or a device might never end.
             return vars(Measurement(0, "", error="cannot be read: not a file")), None
+        if status.st_size > MOST_BYTES:
+            return vars(Measurement(status.st_size, "", error=f"more than {MOST_BYTES:,} bytes")), None
         content = path.read_bytes()
     except OSError as error:
         return vars(Measurement(0, "", error=f"cannot be read: {error.strerror}")), None

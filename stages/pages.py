@@ -4,6 +4,28 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+
+def percent(share: float, digits: int = 1) -> str:
+    """A share in percent: 0.25 becomes 25.0 %."""
+    # The space must not break.
+    return f"{100 * share:.{digits}f}\u00a0%"
+
+
+def count(number: float) -> str:
+    """A whole number with its thousands apart."""
+    return f"{number:,}"
+
+
+def decimals(number: float, digits: int = 3) -> str:
+    """A number to so many decimals."""
+    return f"{number:.{digits}f}"
+
+
+def cell(text: str) -> str:
+    """A text as a cell of a Markdown table."""
+    return " ".join(text.replace("|", "\\|").splitlines())
+
+
 _ENVIRONMENT = Environment(
     loader=PackageLoader("stages"),
     autoescape=select_autoescape(["html"]),
@@ -11,6 +33,7 @@ _ENVIRONMENT = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_ENVIRONMENT.filters |= {"percent": percent, "count": count, "decimals": decimals, "cell": cell}
 
 
 def render(template: str, **values: Any) -> str:

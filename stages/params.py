@@ -7,9 +7,11 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
+from ruamel.yaml.composer import Composer, ComposerError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import AliasEvent
 
-from resnet.variants import Shortcut, Stem, variant
+from resnet.variants import IMAGENET_WEIGHTS, Shortcut, Stem, variant
 from stages.errors import BadInput
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -17,6 +19,9 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[float, Field(ge=0)]
 Severity = Literal["fail", "warn"]
+# A data set of twenty thousand classes; ruamel takes seconds for it.
+MOST_YAML_CHARACTERS = 500_000
+_SHOWN = 200
 _ITEMS = {"string_too_short": "character", "too_short": "item"}
 
 
@@ -126,10 +131,30 @@ class ModelParams(Section):
     name: str
     shortcut: Shortcut | None
     stem: Stem | None
+    weights: Annotated[str, Field(min_length=1)] | None
+    weights_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None
 
     @model_validator(mode="after")
     def _exists(self) -> Self:
         variant(self.name)
+        return self
+
+    @model_validator(mode="after")
+    def _starts_from_what_is_known(self) -> Self:
+        if self.weights == "imagenet" and self.name not in IMAGENET_WEIGHTS:
+            raise ValueError(
+                f"weights is imagenet, and keras.applications has none for {self.name}; "
+                f"it has them for {', '.join(IMAGENET_WEIGHTS)}"
+            )
+        if self.weights is not None and Path(self.weights) == Path("models/model.keras"):
+            raise ValueError(
+                f"weights is {self.weights}, which the training itself replaces; copy it to another place first"
+            )
+        is_file = self.weights not in (None, "imagenet")
+        if is_file and self.weights_sha256 is None:
+            raise ValueError(f"weights is a file, which must be pinned; set weights_sha256 (sha256sum {self.weights})")
+        if not is_file and self.weights_sha256 is not None:
+            raise ValueError("weights_sha256 pins a file, and weights names none; set weights_sha256: null")
         return self
 
 
@@ -139,6 +164,7 @@ class TrainParams(Section):
     epochs: Positive
     batch_size: Positive
     learning_rate: Annotated[float, Field(gt=0)]
+    body_learning_rate: Annotated[float, Field(ge=0, le=1)]
     schedule: Literal["cosine", "step"]
     milestones: list[Annotated[float, Field(gt=0, lt=1)]]
     warmup_epochs: NotNegative
@@ -148,6 +174,8 @@ class TrainParams(Section):
     label_smoothing: Fraction
     mixup: NotNegative
     ema_decay: Fraction
+    class_weights: Literal["none", "balanced"]
+    sampling: Literal["shuffled", "balanced"]
     crop_padding: Annotated[int, Field(ge=0)]
     horizontal_flip: bool
     patience: Positive | None
@@ -156,6 +184,7 @@ class TrainParams(Section):
     deterministic: bool
     device: Literal["cpu", "gpu"]
     threads: Positive
+    checkpoint_seconds: NotNegative
     tensorboard: bool
 
     @model_validator(mode="after")
@@ -166,7 +195,24 @@ class TrainParams(Section):
             raise ValueError(f"milestones {self.milestones} must rise")
         if self.nesterov and not self.momentum:
             raise ValueError("nesterov needs a momentum above 0; set nesterov: false or momentum: 0.9")
+        if self.class_weights == self.sampling == "balanced":
+            raise ValueError("class_weights and sampling make up for rare classes both; leave one of them balanced")
         return self
+
+
+class BootstrapParams(Section):
+    """The intervals around what is measured."""
+
+    resamples: Annotated[int, Field(ge=100)]
+    level: Annotated[float, Field(gt=0, lt=1)]
+
+
+class GradientParams(Section):
+    """The comparison of the untrained network with its plain twin."""
+
+    images: Positive
+    steps: Positive
+    learning_rate: Annotated[float, Field(gt=0)]
 
 
 class EvaluateParams(Section):
@@ -174,7 +220,22 @@ class EvaluateParams(Section):
 
     batch_size: Positive
     calibration_bins: Annotated[int, Field(ge=2, le=100)]
+    bootstrap: BootstrapParams
+    corrupted_images: Positive
+    gradients: GradientParams
     threads: Positive
+
+
+class GateParams(Section):
+    """When a newly trained model may take the champion's place."""
+
+    confidence: Annotated[float, Field(gt=0.5, lt=1)]
+    margin: Share
+    worst_class_recall: Share
+    calibration_error: Share
+    model_megabytes: Annotated[float, Field(gt=0)]
+    latency_ratio: Annotated[float, Field(gt=0)]
+    drift_warning: Share
 
 
 class ReportParams(Section):
@@ -183,6 +244,7 @@ class ReportParams(Section):
     title: Annotated[str, Field(min_length=1)]
     intended_use: Annotated[str, Field(min_length=1)]
     worst_classes: Positive
+    pictures: Annotated[int, Field(ge=0, le=200)]
 
 
 class Params(Section):
@@ -194,6 +256,7 @@ class Params(Section):
     model: ModelParams
     train: TrainParams
     evaluate: EvaluateParams
+    gate: GateParams
     report: ReportParams
 
     @model_validator(mode="after")
@@ -207,6 +270,11 @@ class Params(Section):
         if self.train.crop_padding >= size:
             raise ValueError(
                 f"train.crop_padding is {self.train.crop_padding}; it must be below data.image_size, {size}"
+            )
+        if self.model.weights is None and not self.train.body_learning_rate:
+            raise ValueError(
+                "train.body_learning_rate is 0, and without model.weights there is only chance to be frozen; "
+                "name weights, or set it to 1.0"
             )
         return self
 
@@ -238,8 +306,14 @@ def read_yaml(path: Path) -> Any:
         BadInput: It is no YAML, or no file.
         FileNotFoundError: It is not there.
     """
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Composer = _WithoutAliases
     try:
-        return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        with path.open(encoding="utf-8") as file:
+            text = file.read(MOST_YAML_CHARACTERS + 1)
+        if len(text) > MOST_YAML_CHARACTERS:
+            raise ValueError(f"it has more than {MOST_YAML_CHARACTERS:,} characters")
+        return yaml.load(text)
     except FileNotFoundError:
         raise
     except OSError as error:
@@ -249,7 +323,23 @@ def read_yaml(path: Path) -> Any:
         reason = str(error)
         if isinstance(error, MarkedYAMLError) and error.problem_mark:
             reason = f"line {error.problem_mark.line + 1}: {error.context or ''} {error.problem}"
-        raise BadInput(f"{path} is not valid YAML: {' '.join(reason.split())}") from error
+        raise BadInput(f"{path} is not valid YAML: {' '.join(reason.split())[:500]}") from error
+
+
+class _WithoutAliases(Composer):
+    """Refuses `*name`: nine lines of lists of aliases of lists stand for a billion values."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """See ruamel.yaml."""
+        if self.parser.check_event(AliasEvent):
+            event = self.parser.peek_event()
+            raise ComposerError(None, None, f"*{event.anchor} is an alias; write its value out", event.start_mark)
+        return super().compose_node(parent, index)
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def _sentence(detail: ErrorDetails) -> str:
@@ -265,12 +355,12 @@ def _sentence(detail: ErrorDetails) -> str:
             reason = str(detail["ctx"]["error"])
             return f"{key}: {reason}" if key else reason
         case "model_type":
-            return f"{key} must be a mapping of keys, but is {detail['input']!r}"
+            return f"{key} must be a mapping of keys, but is {_shown(detail['input'])}"
         case "string_too_short" | "too_short":
             least = f"{detail['ctx']['min_length']} {_ITEMS[detail['type']]}"
-            return f"{key} must have at least {least}, but is {detail['input']!r}"
+            return f"{key} must have at least {least}, but is {_shown(detail['input'])}"
     reason = detail["msg"].removeprefix("Input ").replace("should be", "must be")
-    return f"{key} {reason}, but is {detail['input']!r}"
+    return f"{key} {reason}, but is {_shown(detail['input'])}"
 
 
 def _keys_beside(location: list[str]) -> list[str]:

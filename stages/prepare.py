@@ -23,7 +23,7 @@ from stages.measure import measure
 from stages.npy import NpyWriter
 from stages.outputs import replacing
 from stages.params import DataParams, Params
-from stages.prepared import MANIFEST, PREPARED, images_file, labels_file
+from stages.prepared import MANIFEST, PREPARED, images_file, labels_file, note_manifest
 from stages.sources.descriptor import read_descriptor
 from stages.sources.folder import read_folder
 from stages.sources.manifest import read_manifest
@@ -69,6 +69,7 @@ def prepare(data: DataParams, seed: int, prepared: Path, manifest: Path) -> None
         rows = write_arrays(entries, classes, data, seed, folder)
         check_rows(rows, classes)
         rows.to_parquet(table, index=False)
+        note_manifest(table, folder)
     log_result(rows, classes)
 
 
@@ -126,6 +127,8 @@ def write_arrays(entries: list[Entry], classes: list[str], data: DataParams, see
     numbers = {name: number for number, name in enumerate(classes)}
     draws_validation = not any(entry.split == VALIDATION for entry in entries)
     labels: dict[str, list[int]] = {split: [] for split in SPLITS}
+    # What the manifest measures itself takes the place of what a source says.
+    further = sorted({name for entry in entries for name in entry.properties} - set(COLUMNS))
     tables = []
     with ExitStack() as stack:
         shape = (data.image_size, data.image_size, 3)
@@ -144,13 +147,14 @@ def write_arrays(entries: list[Entry], classes: list[str], data: DataParams, see
                     numbers[entry.label] for entry, its in zip(chunk, splits, strict=True) if its == split
                 ]
             described = [
-                {"path": entry.path, "label": entry.label, "split": split, "group": entry.group, **row}
+                {**entry.properties, "path": entry.path, "label": entry.label, "split": split, "group": entry.group}
+                | row
                 for entry, split, row in zip(chunk, splits, rows, strict=True)
             ]
-            tables.append(pd.DataFrame(described, columns=list(COLUMNS), dtype=object))
+            tables.append(pd.DataFrame(described, columns=[*COLUMNS, *further], dtype=object))
     for split in SPLITS:
         np.save(labels_file(folder, split), np.array(labels[split], np.int64))
-    return pd.concat(tables, ignore_index=True).astype(COLUMNS)
+    return pd.concat(tables, ignore_index=True).astype(COLUMNS).infer_objects()
 
 
 def measured(entries: list[Entry], size: int) -> Iterator[tuple[list[Entry], list[dict[str, Any]], NDArray[np.uint8]]]:

@@ -1,85 +1,152 @@
 """Stage 5: one page and one model card out of everything that the other stages wrote.
 
-Writes reports/report.html, which opens without network, and reports/MODEL_CARD.md.
+Writes reports/report.html, which opens without network, reports/MODEL_CARD.md, and reports/dvc_plots.html, the
+page in which `dvc plots` draws, so that those open without network too.
 """
 
-import hashlib
 import io
 import json
 import logging
-from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from jinja2 import UndefinedError
+from markupsafe import Markup
 from ruamel.yaml import YAML
 
-from stages import charts, command, pages
+from stages import charts, checkpoints, command, findings, pages
 from stages.errors import BadInput
 from stages.outputs import write_text
 from stages.params import Params
-from stages.prepared import MANIFEST, load_classes
+from stages.pictures import mislabelled, mistakes
+from stages.prepared import MANIFEST, load_classes, load_split
+from stages.provenance import code_files, sha256, sha256_of_code, sha256_of_text
+from stages.scores import learned_nothing
+from stages.splits import TEST
 
 REPORT = Path("reports/report.html")
 MODEL_CARD = Path("reports/MODEL_CARD.md")
+DVC_PLOTS = Path("reports/dvc_plots.html")
 MODEL = Path("models/model.keras")
+PREDICTIONS = Path("data/predictions.parquet")
 log = logging.getLogger(__name__)
 
 
 def run(params: Params) -> None:
-    """Write the report and the model card.
+    """Write the report, the model card and the page of `dvc plots`.
 
     Raises:
-        BadInput: What another stage should have written is missing.
+        BadInput: What another stage should have written is missing, or is of another run.
     """
+    checkpoints.forget_recorded()
     try:
         found = gather(params)
-        page, card = pages.render("report.html", **found), pages.render("MODEL_CARD.md", **found)
-    except (OSError, ValueError, KeyError, TypeError, UndefinedError) as error:
+        found |= pictures(params, found["classes"])
+        page = pages.render("report.html", **found, charts=drawn(found))
+        card = pages.render("MODEL_CARD.md", **found)
+    except (OSError, ValueError, KeyError, TypeError, IndexError, ZeroDivisionError, UndefinedError) as error:
         raise BadInput(f"cannot read what the other stages wrote ({error}); run `dvc repro`") from error
     write_text(REPORT, page)
     write_text(MODEL_CARD, card)
+    write_text(DVC_PLOTS, pages.render("dvc_plots.html", bundle=charts.vega_script()))
     log.info("wrote %s and %s", REPORT, MODEL_CARD)
 
 
 def gather(params: Params) -> dict[str, Any]:
-    """Read all results and make of them what the templates show."""
-    classes = load_classes()
+    """Read all results, and what stands out in them."""
+    settings, classes = yaml_text(params), load_classes()
     per_class = pd.read_csv("plots/classes.csv", dtype={"class": str}, keep_default_na=False)
-    pairs = pd.read_csv("plots/confusion.csv", dtype=str, keep_default_na=False)
+    if per_class["class"].tolist() != classes:
+        raise ValueError("plots/classes.csv and data/prepared/classes.json name other classes")
+    validation = read_json("reports/validation.json")
+    if sorted(row["label"] for row in validation["classes"]) != sorted(classes):
+        raise ValueError("reports/validation.json and data/prepared/classes.json name other classes")
     tested = per_class[per_class["images"] > 0]
-    evaluation = _json("metrics/evaluate.json")
+    evaluation = read_json("metrics/evaluate.json")
+    slices = pd.read_csv("plots/slices.csv", dtype={"slice": str, "property": str, "value": str}, keep_default_na=False)
+    counts = findings.cells(pd.read_csv("plots/confusion.csv", dtype=str, keep_default_na=False))
+    gradients, code = pd.read_csv("plots/gradients.csv"), code_files()
     return {
         "params": params,
-        "settings": yaml_text(params),
+        "settings": settings,
         "classes": classes,
         "evaluation": evaluation,
-        "chance": chance(tested),
-        "training": _json("metrics/train.json"),
-        "validation": _json("reports/validation.json"),
-        "per_class": per_class.to_dict("records"),
+        "learned_nothing": learned_nothing(evaluation["accuracy"], evaluation["chance"]),
+        "training": read_json("metrics/train.json"),
+        "validation": validation,
+        "per_class": per_class,
         "worst": tested.sort_values(["f1", "class"]).head(params.report.worst_classes).to_dict("records"),
-        "confusions": confusions(pairs),
-        "history_chart": charts.history(pd.read_csv("plots/history.csv")),
-        "confusion_chart": charts.confusion(pairs, classes),
-        "calibration_chart": charts.calibration(pd.read_csv("plots/calibration.csv")),
-        "hashes": {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in (MANIFEST, MODEL)},
+        "absent": per_class.loc[per_class["images"] == 0, "class"].tolist(),
+        "cells": counts,
+        "confusions": findings.confusions(counts),
+        "slices": slices,
+        "weak_parts": findings.weak_parts(slices, evaluation["accuracy"]),
+        "weakest_corruption": findings.weakest_corruption(evaluation["corrupted"]),
+        "robustness": pd.read_csv("plots/robustness.csv"),
+        "gradients": gradients,
+        "history": pd.read_csv("plots/history.csv"),
+        "reliability": pd.read_csv("plots/calibration.csv"),
+        "reliability_scaled": pd.read_csv("plots/calibration_scaled.csv"),
+        "spread": {name: findings.spread(norms) for name, norms in gradients.drop(columns=["depth", "layer"]).items()},
+        "hashes": {
+            "data": sha256(MANIFEST),
+            "code": sha256_of_code(code),
+            "params": sha256_of_text(settings),
+            "model": sha256(MODEL),
+        },
+        "code_files": len(code),
+        "drawn_classes": charts.MOST_CLASSES_DRAWN,
     }
 
 
-def chance(tested: pd.DataFrame) -> float:
-    """The accuracy of always answering the most frequent class."""
-    return float(tested["images"].max() / tested["images"].sum())
+def drawn(found: dict[str, Any]) -> dict[str, list[Markup]]:
+    """Draw what the page shows, several small charts to a figure."""
+    accuracy, slices, network = found["evaluation"]["accuracy"], found["slices"], found["params"].model.name
+    parts = slices[slices["property"] != "class"]
+    few = findings.most_confused(found["confusions"], found["classes"], charts.MOST_CLASSES_DRAWN)
+    lowest = max(0.0, float(slices["low"].min()) - 0.02)
+    return {
+        "confusion": [charts.confusion(found["cells"], few)],
+        "recall": [charts.slices(slices[slices["property"] == "class"], "Recall by class", accuracy, lowest)]
+        if len(found["classes"]) <= charts.MOST_CLASSES_DRAWN
+        else [],
+        "slices": [
+            charts.slices(rows, f"Accuracy by {name}", accuracy, lowest)
+            for name, rows in parts.groupby("property", sort=False)
+        ],
+        "calibration": [
+            charts.calibration(found["reliability"], "As trained"),
+            charts.calibration(found["reliability_scaled"], "After temperature scaling"),
+        ],
+        "robustness": [
+            charts.robustness(found["robustness"], str(name)) for name in found["robustness"].columns.drop("strength")
+        ],
+        "classes": [charts.class_sizes(pd.DataFrame(found["validation"]["classes"]))],
+        "history": charts.history(found["history"]),
+        "gradients": [
+            charts.gradients(found["gradients"], "initial", "At initialisation", network),
+            charts.gradients(
+                found["gradients"], "trained", f"After {found['params'].evaluate.gradients.steps} steps", network
+            ),
+        ],
+    }
 
 
-def confusions(pairs: pd.DataFrame) -> list[dict[Hashable, Any]]:
-    """The most frequent mistakes."""
-    wrong = pairs[pairs["actual"] != pairs["predicted"]]
-    counts = wrong.value_counts().rename("images").reset_index()
-    return (
-        counts.sort_values(["images", "actual", "predicted"], ascending=[False, True, True]).head(10).to_dict("records")
-    )
+def pictures(params: Params, classes: list[str]) -> dict[str, Any]:
+    """Cut out of the test images those that a person should look at.
+
+    Raises:
+        ValueError: The predictions are of other images.
+    """
+    images, predictions = load_split(TEST).images, pd.read_parquet(PREDICTIONS)
+    if len(images) != len(predictions):
+        raise ValueError(f"{PREDICTIONS} has {len(predictions)} rows, but there are {len(images)} test images")
+    return {
+        "mistakes": mistakes(predictions, images, params.report.pictures),
+        "mislabelled": mislabelled(predictions, classes, images, params.report.pictures),
+        "side": images.shape[1],
+    }
 
 
 def yaml_text(params: Params) -> str:
@@ -90,7 +157,8 @@ def yaml_text(params: Params) -> str:
     return text.getvalue()
 
 
-def _json(path: str) -> Any:
+def read_json(path: str) -> Any:
+    """Read what another stage measured."""
     return json.loads(Path(path).read_text(encoding="utf-8"))
 
 

@@ -1,5 +1,7 @@
 """How good a classifier's probabilities are."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -17,7 +19,7 @@ def scores(probabilities: Probabilities, labels: Labels, bins: int) -> dict[str,
 
     Returns:
         accuracy, loss (mean negative log-likelihood, in nats), top5_accuracy, macro_f1 (over the classes that
-        occur) and ece.
+        occur), ece and chance.
     """
     known = np.arange(probabilities.shape[1])
     predicted = probabilities.argmax(axis=1)
@@ -27,7 +29,50 @@ def scores(probabilities: Probabilities, labels: Labels, bins: int) -> dict[str,
         "top5_accuracy": float(top_k_accuracy(probabilities, labels, 5)),
         "macro_f1": float(f1_score(labels, predicted, average="macro", zero_division=0)),
         "ece": calibration_error(calibration(probabilities, labels, bins)),
+        "chance": chance(labels),
     }
+
+
+def chance(labels: Labels) -> float:
+    """The accuracy of always answering the most frequent class."""
+    return float(np.unique(labels, return_counts=True)[1].max() / len(labels))
+
+
+def learned_nothing(accuracy: float, chance: float) -> bool:
+    """Whether an accuracy is next to chance: less than a tenth of the way from there to 1."""
+    return accuracy <= chance + 0.1 * (1 - chance)
+
+
+def scores_of_resamples(
+    probabilities: Probabilities, labels: Labels
+) -> Callable[[NDArray[np.int64]], dict[str, float]]:
+    """Prepare to measure a classifier on many resamples of the same images.
+
+    Returns:
+        A function that takes how often each image counts, (N,), and gives accuracy, loss, top5_accuracy and
+        macro_f1 as `scores` would for images so repeated.
+    """
+    classes = probabilities.shape[1]
+    predicted = probabilities.argmax(axis=1)
+    correct = predicted == labels
+    own = probabilities[np.arange(len(labels)), labels]
+    losses = -np.log(np.maximum(own, np.finfo(np.float64).eps))
+    # Of equal probabilities the same ones come first as for scikit-learn, or an interval could miss its score.
+    first = np.argsort(probabilities, axis=1, kind="stable")[:, -5:]
+    in_top_5 = (first == labels[:, None]).any(axis=1)
+
+    def measure(counts: NDArray[np.int64]) -> dict[str, float]:
+        total = counts.sum()
+        hits = np.bincount(labels[correct], counts[correct], classes)
+        either = np.bincount(labels, counts, classes) + np.bincount(predicted, counts, classes)
+        return {
+            "accuracy": float(counts @ correct / total),
+            "loss": float(counts @ losses / total),
+            "top5_accuracy": float(counts @ in_top_5 / total),
+            "macro_f1": float((2 * hits[either > 0] / either[either > 0]).mean()),
+        }
+
+    return measure
 
 
 def top_k_accuracy(probabilities: Probabilities, labels: Labels, k: int) -> float:

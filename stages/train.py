@@ -4,10 +4,13 @@ Reads data/prepared/ and reports/validation.json; writes models/model.keras, met
 plots/history.csv.
 """
 
+import contextlib
 import dataclasses
 import json
 import logging
+import math
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +18,13 @@ import numpy as np
 import pandas as pd
 
 from resnet.recipe import Recipe
-from stages import backend, command, runlog
+from stages import backend, checkpoints, command, runlog
 from stages.errors import BadInput
-from stages.outputs import replacing, write_json
+from stages.fingerprint import fingerprint, ingredients, instruction_set
+from stages.outputs import replacing, write_json, write_text
 from stages.params import Params, TrainParams
-from stages.prepared import Labelled, load_classes, load_split
+from stages.prepared import PREPARED, Labelled, check_manifest_hash, images_file, labels_file, load_classes, load_split
+from stages.scores import chance, learned_nothing
 from stages.splits import TRAIN, VALIDATION
 
 VALIDATION_JSON = Path("reports/validation.json")
@@ -27,6 +32,7 @@ MODEL = Path("models/model.keras")
 METRICS = Path("metrics/train.json")
 HISTORY = Path("plots/history.csv")
 TENSORBOARD = runlog.LOGS / "tensorboard"
+DIVERGED = "diverged.txt"
 log = logging.getLogger(__name__)
 
 
@@ -34,7 +40,7 @@ def run(params: Params) -> None:
     """Train and save the model.
 
     Raises:
-        BadInput: The images failed their validation, are missing, or too few; or the training diverged.
+        BadInput: The images failed their validation, are missing, or too few; memory ran out; or the training diverged.
     """
     check_validation(VALIDATION_JSON)
     train, validation, classes = load_split(TRAIN), load_split(VALIDATION), load_classes()
@@ -51,34 +57,64 @@ def run(params: Params) -> None:
         seed=params.seed,
     )
     # TensorFlow takes seconds to import, which `--help` and bad input should not wait for.
-    from resnet.saving import save
+    from resnet import saving, training  # noqa: F401 - for the fingerprint, which is of all that is loaded
     from resnet.training_form import create_for_training
+    from stages import pretrained
 
-    model = create_for_training(
-        params.model.name,
-        precision=settings.precision,
-        input_shape=train.images.shape[1:],
-        classes=len(classes),
-        shortcut=params.model.shortcut,
-        stem=params.model.stem,
-    )
-    log.info("training %s on %s images of %d classes", model.name, f"{len(train.images):,}", len(classes))
-    history = fit_network(model, train, validation, settings, params.seed)
+    with enough_memory(settings):
+        model = create_for_training(
+            params.model.name,
+            precision=settings.precision,
+            input_shape=train.images.shape[1:],
+            classes=len(classes),
+            shortcut=params.model.shortcut,
+            stem=params.model.stem,
+        )
+        pretrained.start(model, params.model, classes)
+        log.info("training %s on %s images of %d classes", model.name, f"{len(train.images):,}", len(classes))
+        checkpoints.forget_recorded()
+        shaping = ingredients(params, training_files())
+        with checkpoints.claimed(fingerprint(shaping)) as folder:
+            # For a person who asks whose checkpoints these are.
+            write_json(folder / "ingredients.json", shaping)
+            history = fit_network(model, train, validation, settings, params.seed, folder)
+            metrics = write_results(model, classes, history, settings)
+            checkpoints.remember_model(folder, MODEL)
+    warn_of_chance(metrics, validation if len(validation.labels) else train)
+
+
+def write_results(model: Any, classes: list[str], history: pd.DataFrame, settings: TrainParams) -> dict[str, Any]:
+    """Write the model, its history and its metrics; return these."""
+    from resnet.saving import save
+
     with replacing(MODEL) as new:
         save(model, new, classes)
     with replacing(HISTORY) as new:
         history.to_csv(new, index=False, float_format="%.6g")
     parameters = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
-    write_json(METRICS, summary(history, settings, parameters))
+    metrics = summary(history, settings, parameters)
+    write_json(METRICS, metrics)
+    return metrics
 
 
-def fit_network(model: Any, train: Labelled, validation: Labelled, settings: TrainParams, seed: int) -> pd.DataFrame:
-    """Train the model in place; return a row an epoch."""
+def fit_network(
+    model: Any, train: Labelled, validation: Labelled, settings: TrainParams, seed: int, folder: Path
+) -> pd.DataFrame:
+    """Train the model in place, from the newest checkpoint of the folder on; return a row an epoch.
+
+    Raises:
+        BadInput: The training diverged, now or before.
+    """
     from resnet.callbacks import TrainingDiverged
+    from resnet.checkpoints import Checkpoints
     from resnet.training import fit
 
-    # Two trainings in one folder would be drawn as one zigzag.
-    shutil.rmtree(TENSORBOARD, ignore_errors=True)
+    refuse_to_diverge_again(folder / DIVERGED)
+    kept = Checkpoints(folder, settings.checkpoint_seconds)
+    before = kept.position()
+    if before is None:
+        # Two trainings in one folder would be drawn as one zigzag.
+        shutil.rmtree(TENSORBOARD, ignore_errors=True)
     with runlog.timed("train") as record:
         try:
             history = fit(
@@ -86,22 +122,79 @@ def fit_network(model: Any, train: Labelled, validation: Labelled, settings: Tra
                 *train,
                 make_recipe(settings, seed),
                 validation=validation if len(validation.images) else None,
+                checkpoints=kept,
                 tensorboard=TENSORBOARD if settings.tensorboard else None,
             )
         except TrainingDiverged as error:
-            raise BadInput(str(error)) from error
-        record["images"] = len(train.images) * len(history.epoch)
+            write_text(folder / DIVERGED, str(error))
+            raise BadInput(f"{error}. No model is written") from error
+        except (KeyboardInterrupt, SystemExit):
+            log.warning("%s", resumption(kept.position()))
+            raise
+        record["images"] = len(train.images) * (len(history.epoch) - (before or (0, 0))[0])
     return pd.DataFrame({"epoch": [epoch + 1 for epoch in history.epoch], **history.history})
 
 
-def check_validation(path: Path) -> None:
-    """Refuse images that did not pass."""
+def refuse_to_diverge_again(note: Path) -> None:
+    """Refuse a training that diverged before, as from the same checkpoint it would again."""
+    if note.exists():
+        former = note.read_text(encoding="utf-8")
+        raise BadInput(
+            f"this training diverged before, and nothing that shapes it has changed since: {former}. To try again from "
+            f"its last good checkpoint all the same, remove {note}"
+        )
+
+
+@contextlib.contextmanager
+def enough_memory(settings: TrainParams) -> Iterator[None]:
+    """Say what to lower when memory runs out, on the host or on the device."""
+    import tensorflow as tf
+
     try:
-        passed = json.loads(path.read_text(encoding="utf-8"))["success"]
+        yield
+    except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+        raise BadInput(
+            f"there is not enough memory for batches of {settings.batch_size} images; lower train.batch_size (and "
+            "train.learning_rate in proportion), lower data.image_size, or choose a smaller model.name"
+        ) from error
+
+
+def warn_of_chance(metrics: dict[str, Any], measured_on: Labelled) -> None:
+    """Warn of a network that has learned nothing."""
+    accuracy, by_chance = metrics.get("val_accuracy", metrics["accuracy"]), chance(measured_on.labels)
+    if learned_nothing(accuracy, by_chance):
+        log.warning(
+            "the network learned next to nothing: its accuracy is %.3f, and always answering the most frequent class "
+            "would give %.3f; train for more epochs, change train.learning_rate, or look at the labels",
+            accuracy,
+            by_chance,
+        )
+
+
+def resumption(position: tuple[int, int] | None) -> str:
+    """Say where an interrupted training will go on."""
+    if position is None:
+        return "there is no checkpoint yet: the next run starts from the beginning"
+    epoch, step = position
+    return f"the next run resumes after epoch {epoch}" + (f", step {step}" if step else "")
+
+
+def training_files() -> list[Path]:
+    """All that is read of data/prepared."""
+    arrays = [file(PREPARED, split) for split in (TRAIN, VALIDATION) for file in (images_file, labels_file)]
+    return [*arrays, PREPARED / "classes.json"]
+
+
+def check_validation(path: Path) -> None:
+    """Refuse images that did not pass, or are others than those that did."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        passed, manifest = found["success"], found["manifest"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadInput(f"cannot read {path} ({error!r}); run `dvc repro validate` first") from error
     if passed is not True:
         raise BadInput(f"the images failed their validation, so nothing is trained on them; see {path}")
+    check_manifest_hash(manifest)
 
 
 def make_recipe(settings: TrainParams, seed: int) -> Recipe:
@@ -117,17 +210,17 @@ def summary(history: pd.DataFrame, settings: TrainParams, parameters: int) -> di
     if settings.keep == "best":
         kept = history.sort_values(["val_accuracy", "val_loss"], ascending=[False, True], kind="stable").iloc[0]
     measured = sorted(str(name) for name in history if name not in ("epoch", "learning_rate"))
-    simd = np.show_config(mode="dicts")["SIMD Extensions"]
     return {
         "epochs": len(history),
         "kept_epoch": int(kept["epoch"]),
-        **{name: round(float(kept[name]), 6) for name in measured},
+        # A validation loss may be infinite while the running averages of a very deep network are young.
+        **{name: round(float(kept[name]), 6) if math.isfinite(kept[name]) else None for name in measured},
         "parameters": parameters,
         "resolved": {
             "device": settings.device,
             "precision": settings.precision,
             "threads": settings.threads,
-            "instruction_set": [*simd.get("baseline", []), *simd.get("found", [])],
+            "instruction_set": instruction_set(),
         },
     }
 

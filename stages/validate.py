@@ -22,6 +22,7 @@ from stages.errors import BadInput
 from stages.outputs import write_json, write_text
 from stages.params import Params
 from stages.prepared import MANIFEST
+from stages.provenance import sha256
 from stages.rules import Check, checks, tables
 from stages.splits import SPLITS
 
@@ -50,6 +51,7 @@ def run(params: Params) -> None:
     failed = [result for result in results if result["outcome"] == "fail"]
     content = {
         "success": not failed,
+        "manifest": sha256(MANIFEST),
         "images": len(manifest),
         "splits": dict(zip(seen["splits"]["split"], seen["splits"]["images"].tolist(), strict=True)),
         "classes": seen["classes"][["label", "training_images"]].to_dict("records"),

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from stages.backend import without_start_messages
+from resnet.native_messages import held_back
 from stages.errors import BadInput
 from stages.params import read_yaml
 from stages.sources.source import Entry
@@ -93,14 +93,21 @@ def _keras_dataset(descriptor: Descriptor, path: Path) -> Iterator[Entry]:
     name = descriptor.source.rsplit(".", 1)[1]
     home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
     cache = home / "datasets" / ("fashion-mnist" if name == "fashion_mnist" else "")
-    with without_start_messages():
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    with held_back():
         import keras
     try:
+        # Before Keras looks into a file: its readers put no limit to what they unpack, and for CIFAR they unpickle.
+        for file_name, file in descriptor.files.items():
+            if file.url and not (cache / file_name).exists():
+                keras.utils.get_file(file_name, file.url, file_hash=file.sha256, cache_subdir=cache, cache_dir=home)
+        _check(descriptor, path, cache)
         parts = getattr(keras.datasets, name).load_data()
+    except BadInput:
+        raise
     except Exception as error:  # Keras raises plain Exception when a download fails
         wanted = "; ".join(f"{file.url} as {cache / name}" for name, file in descriptor.files.items())
         raise BadInput(f"{descriptor.source} cannot be loaded ({error}); without network, save {wanted}") from error
-    _check(descriptor, path, cache)
     _check_classes(descriptor, path, 1 + max(int(labels.max()) for _, labels in parts))
     for split, (images, labels) in zip((TRAIN, TEST), parts, strict=True):
         for number, (image, label) in enumerate(zip(images, labels.ravel(), strict=True)):

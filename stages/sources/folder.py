@@ -4,11 +4,13 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from resnet.picture_files import no_picture
+from resnet.walking import files_below
 from stages.errors import BadInput
+from stages.sources.links import leads_out
 from stages.sources.source import Entry
 from stages.splits import SPLITS, TEST, TRAIN
 
-_NO_IMAGES = {"Thumbs.db", "desktop.ini"}
 # Folders of these names beside each other are splits, and no classes.
 _LIKE_SPLITS = {*SPLITS, "training", "testing", "val", "valid", "dev", "eval"}
 
@@ -17,15 +19,17 @@ def read_folder(root: Path) -> list[Entry]:
     """List every file of every class folder; hidden ones are left out, the rest must be images.
 
     Raises:
-        BadInput: There are no class folders, one has no images, or what is there cannot be listed or named.
+        BadInput: There are no class folders, one has no images, or what is there cannot be listed or named, or leads
+            out of the folder.
     """
     try:
         folders = _folders(root)
         splits = folders if _are_splits(root, folders) else []
-        classes = {folder.name for parent in splits or [root] for folder in _folders(parent)}
-        entries = [
-            entry for parent in splits or [root] for entry in _classes(parent, root, parent.name if splits else None)
-        ]
+        class_folders = [folder for parent in splits or [root] for folder in _folders(parent)]
+        # Before they are listed, for a link may lead to the whole disk.
+        _refuse_links_out([*splits, *class_folders], root)
+        entries = [entry for folder in class_folders for entry in _entries(folder, root, bool(splits))]
+        _refuse_links_out([Path(root, entry.path) for entry in entries], root)
         empty = next((folder for folder in splits if not _folders(folder)), None)
     except OSError as error:
         raise BadInput(f"{error.filename} cannot be listed: {error.strerror}") from error
@@ -34,7 +38,7 @@ def read_folder(root: Path) -> list[Entry]:
     for entry in entries:
         if entry.path.encode("utf-8", "ignore") != os.fsencode(entry.path):
             raise BadInput(f"the name {os.fsencode(entry.path)!r} below {root} is not UTF-8; rename it")
-    if missing := sorted(classes - {entry.label for entry in entries}):
+    if missing := sorted({folder.name for folder in class_folders} - {entry.label for entry in entries}):
         raise BadInput(f"{root} has no images of {missing[0]!r}; add some, or remove the folder")
     return entries
 
@@ -53,25 +57,21 @@ def _are_splits(root: Path, folders: list[Path]) -> bool:
     return True
 
 
-def _classes(folder: Path, root: Path, split: str | None) -> Iterator[Entry]:
-    for class_folder in _folders(folder):
-        for file in _files(class_folder):
-            yield Entry(file.relative_to(root).as_posix(), class_folder.name, file, split)
+def _entries(class_folder: Path, root: Path, below_split: bool) -> Iterator[Entry]:
+    split = class_folder.parent.name if below_split else None
+    for file in files_below(class_folder, no_picture):
+        yield Entry(file.relative_to(root).as_posix(), class_folder.name, file, split)
+
+
+def _refuse_links_out(paths: list[Path], root: Path) -> None:
+    home = root.resolve()
+    for path in paths:
+        if path.is_symlink() and leads_out(path, home):
+            raise BadInput(
+                f"{str(path)!r} is a link to {str(path.resolve())!r}, out of {root}; copy there what it leads to, or "
+                "remove it"
+            )
 
 
 def _folders(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    for parent, folders, names in os.walk(folder, onerror=_raise):
-        # A link to a folder is not followed, for it may lead in circles; as a file it will be told of.
-        names += [name for name in folders if Path(parent, name).is_symlink()]
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            if not name.startswith(".") and name not in _NO_IMAGES:
-                yield Path(parent, name)
-
-
-def _raise(error: OSError) -> None:
-    raise error

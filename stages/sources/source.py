@@ -1,6 +1,7 @@
 """What every source of images amounts to."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ class Entry:
         image: The file, or pixels of (H, W) or (H, W, 3).
         split: Where it was put by those who made the set; None leaves it to us.
         group: What must not be torn apart by a split.
+        properties: What else is known of it; the accuracy is measured for each value.
     """
 
     path: str
@@ -25,3 +27,4 @@ class Entry:
     image: RawImage
     split: str | None = None
     group: str | None = None
+    properties: Mapping[str, str | float | None] = field(default_factory=dict)

@@ -12,8 +12,10 @@ import pytest
 from PIL import Image
 from ruamel.yaml import YAML
 
-from stages import params, prepare
+from stages import evaluate, params, prepare
+from stages.corruptions import CORRUPTIONS
 from stages.errors import BadInput
+from stages.outputs import write_json, write_text
 from stages.prepared import MANIFEST, PREPARED
 
 ROOT = Path(__file__).parents[2]
@@ -27,13 +29,24 @@ KNOWN = {
     "model.name": "resnet20",
     "model.shortcut": None,
     "model.stem": None,
+    "model.weights": None,
+    "model.weights_sha256": None,
     "train.epochs": 12,
     "train.warmup_epochs": 1.0,
+    "train.body_learning_rate": 1.0,
+    "train.class_weights": "none",
+    "train.sampling": "shuffled",
     "train.crop_padding": 2,
     "train.keep": "last",
     "train.patience": None,
+    "evaluate.calibration_bins": 10,
+    "evaluate.bootstrap.resamples": 100,
+    "evaluate.bootstrap.level": 0.95,
+    "evaluate.corrupted_images": 1000,
+    "evaluate.gradients.steps": 10,
     "report.title": "Cats & <dogs>",
     "report.worst_classes": 3,
+    "report.pictures": 6,
 }
 
 
@@ -208,3 +221,64 @@ def validate():
         from stages import validate
 
     return validate
+
+
+def test_rows(classes, images, draw):
+    """A row of a manifest for each test image, in the order of the classes."""
+    count = sum(images)
+    rows = {
+        "path": [f"{number:04}.png" for number in range(count)],
+        "label": [name for name, its in zip(classes, images, strict=True) for _ in range(its)],
+        "split": "test",
+        "width": draw.choice([20, 30], count),
+        "height": 20,
+        "channels": 3,
+        "bytes": draw.integers(500, 900, count),
+        "sha256": [f"{number:064x}" for number in range(count)],
+        "mean": draw.uniform(50, 200, count),
+        "std": draw.uniform(20, 80, count),
+        "repeated": False,
+    }
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture
+def results(here, settings):
+    """Write what the other stages write, for a model that takes the first `wrong` test images for the next class."""
+
+    def write(classes=("cat", "dog", "eel"), images=None, wrong=2, epochs=3, rules=(), validation=20, twin=True):
+        draw, images = np.random.default_rng(0), images or [10] * len(classes)
+        labels = np.repeat(np.arange(len(classes)), images)
+        answers = np.where(np.arange(len(labels)) < wrong, (labels + 1) % len(classes), labels)
+        sure = draw.uniform(0.6, 0.99, (len(labels), 1))
+        probabilities = sure * np.eye(len(classes))[answers] + (1 - sure) / len(classes)
+        norms = {name: np.geomspace(1, 4, 19) for name in ("initial", "trained", "plain_initial", "plain_trained")}
+        gradients = pd.DataFrame({"depth": range(1, 20), "layer": [f"conv{depth}" for depth in range(1, 20)], **norms})
+        if not twin:
+            gradients[["plain_initial", "plain_trained"]] = np.nan
+        corrupted = pd.DataFrame({"strength": range(6), **{name: np.linspace(0.9, 0.4, 6) for name in CORRUPTIONS}})
+        measured = evaluate.Measured(probabilities, probabilities[:validation], corrupted, gradients)
+        tested = test_rows(classes, images, draw)
+        changed = settings()
+        evaluate.write_results(here, changed.evaluate, 0, measured, tested, labels, labels[:validation], list(classes))
+        write_json(PREPARED / "classes.json", list(classes))
+        np.save(PREPARED / "test_images.npy", draw.integers(0, 256, (len(labels), 8, 8, 3), dtype=np.uint8))
+        np.save(PREPARED / "test_labels.npy", labels)
+        for name in ("data/manifest.parquet", "models/model.keras"):
+            write_text(here / name, name)
+        falling = {"loss": np.geomspace(2, 0.1, epochs), "accuracy": 0.6, "learning_rate": 0.1, "val_loss": 0.7}
+        history = pd.DataFrame({"epoch": range(1, epochs + 1), **falling, "val_accuracy": 0.5})
+        history.to_csv(here / "plots/history.csv", index=False)
+        resolved = {"device": "cpu", "precision": "float32", "threads": 2, "instruction_set": ["AVX2"]}
+        trained = {"epochs": epochs, "kept_epoch": epochs, "accuracy": 0.6, "val_accuracy": 0.5, "parameters": 270_000}
+        write_json(here / "metrics/train.json", trained | {"resolved": resolved})
+        validated = {
+            "success": True,
+            "images": 40,
+            "splits": {"train": 1234, "validation": validation, "test": len(labels)},
+            "classes": [{"label": name, "training_images": 100 + len(name)} for name in classes],
+            "rules": list(rules),
+        }
+        write_json(here / "reports/validation.json", validated)
+
+    return write

@@ -36,7 +36,7 @@ def test_bad_input_is_one_line_and_exit_1(capsys, monkeypatch):
     assert capsys.readouterr() == ("", "error: cats are no dogs; send dogs\n")
 
 
-def test_under_dvc_a_second_line_says_how_to_get_former_outputs_back(capsys, monkeypatch):
+def test_under_dvc_a_second_line_says_how_to_get_former_outputs_back(here, capsys, monkeypatch):
     monkeypatch.setenv("DVC_STAGE", "prepare")
     with pytest.raises(SystemExit):
         run_and_exit(refuse)
@@ -45,6 +45,7 @@ def test_under_dvc_a_second_line_says_how_to_get_former_outputs_back(capsys, mon
         .err.splitlines()[1]
         .endswith("git checkout -- dvc.lock metrics plots reports && dvc checkout --force")
     )
+    assert (here / ".dvc/tmp/stages/prepare.lock").read_text() == str(os.getpid())
 
 
 def test_ctrl_c_is_told_and_exit_130(capsys):

@@ -1,4 +1,5 @@
 import os
+import subprocess
 
 import pytest
 
@@ -72,11 +73,53 @@ def test_any_name_will_do(tree, name):
     assert listed(tree(f"{name}/{name}.png", "dog/a.png"))[not name < "dog"] == (f"{name}/{name}.png", name, None)
 
 
-def test_links_to_files_and_to_class_folders_are_followed(tree):
-    root = tree("cat/a.png", "../elsewhere/b.png")
-    (root / "cat/b.png").symlink_to("../../elsewhere/b.png")
-    (root / "dog").symlink_to("../elsewhere")
-    assert [path for path, _, _ in listed(root)] == ["cat/a.png", "cat/b.png", "dog/b.png"]
+def test_links_within_the_folder_and_into_dvcs_cache_are_followed(tree):
+    root = tree("cat/a.png", "fox/d.png", "../elsewhere/files/md5/0a/" + 30 * "1")
+    (root / "cat/b.png").symlink_to("../fox/d.png")
+    (root / "cat/c.png").symlink_to("../../elsewhere/files/md5/0a/" + 30 * "1")
+    (root / "dog").symlink_to("fox")
+    paths = ["cat/a.png", "cat/b.png", "cat/c.png", "dog/d.png", "fox/d.png"]
+    assert [path for path, _, _ in listed(root)] == paths
+
+
+def test_the_folder_itself_may_be_a_link(tree, here):
+    tree("cat/a.png", "dog/a.png")
+    (here / "link").symlink_to("photos")
+    assert len(listed(here / "link")) == 2
+
+
+@pytest.mark.parametrize(
+    ("link", "target"),
+    [
+        ("dog", "/"),
+        ("dog", ".."),
+        ("dog", "../elsewhere"),
+        ("train", "/etc"),
+        ("cat/b.png", "/etc/passwd"),
+        ("cat/b.png", "../.."),
+        ("cat/new\nline.png", "../../elsewhere/c.png"),
+    ],
+)
+def test_a_link_out_of_the_folder_is_refused_by_name_and_never_listed(tree, refusal, link, target):
+    root = tree("cat/a.png", "fox/a.png", "../elsewhere/c.png")
+    (root / link).symlink_to(target)
+    sentence = refusal(read_folder, root)
+    assert f"{str(root / link)!r} is a link to " in sentence
+    assert f"out of {root}" in sentence
+
+
+def test_images_may_lie_a_thousand_folders_deep(tree, here):
+    root = tree("cat/a.png", "dog/a.png")
+    os.chdir(root / "cat")
+    for _ in range(1100):
+        os.mkdir("d")
+        os.chdir("d")
+    os.close(os.open("deep.png", os.O_CREAT))
+    os.chdir(here)
+    found = [path for path, _, _ in listed(root)]
+    # Python cannot remove what it could make.
+    subprocess.run(["rm", "-r", root], check=True)
+    assert found == ["cat/a.png", f"cat/{1100 * 'd/'}deep.png", "dog/a.png"]
 
 
 def test_a_link_to_a_folder_within_a_class_is_not_passed_over_in_silence(tree):

@@ -1,6 +1,9 @@
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from stages.sources import table
 from stages.sources.manifest import read_manifest
 from stages.sources.source import Entry
 
@@ -34,7 +37,7 @@ def listed(here):
 @pytest.mark.parametrize("name", ["table.csv", "TABLE.CSV", "table.parquet"])
 @pytest.mark.parametrize("optional", [[], ["split"], ["group"], ["split", "group"]])
 def test_a_table_names_images_labels_splits_and_groups(here, listed, name, optional):
-    entries = listed({key: ROWS[key] for key in ["path", "label", *optional]} | {"note": "ignored"}, name)
+    entries = listed({key: ROWS[key] for key in ["path", "label", *optional]}, name)
     empty = [None] * 3
     splits = ["test", None, "train"] if "split" in optional else empty
     groups = [None, "g1", "g1"] if "group" in optional else empty
@@ -55,6 +58,13 @@ def test_a_table_names_images_labels_splits_and_groups(here, listed, name, optio
 @pytest.mark.parametrize("name", ["table.csv", "table.parquet"])
 def test_labels_may_be_anything_that_has_a_text(listed, name, labels, expected):
     assert [entry.label for entry in listed(ROWS | {"label": labels}, name)] == expected
+
+
+@pytest.mark.parametrize("name", ["table.csv", "table.parquet"])
+def test_any_further_column_is_a_property_of_the_image(listed, name):
+    entries = listed(ROWS | {"camera": ["old", "", "new"], "age": [3, None, 1.5]}, name)
+    assert [entry.properties["camera"] for entry in entries] == ["old", None, "new"]
+    assert [entry.properties["age"] for entry in entries] == [3.0, pytest.approx(float("nan"), nan_ok=True), 1.5]
 
 
 @pytest.mark.parametrize(
@@ -93,9 +103,12 @@ def test_a_csv_may_be_written_in_these_ways(listed, content):
         (b"path\na.png\n", ["lacks label"]),
         (b"", ["cannot be read as a table"]),
         ("path,label\na.png,Käfer\n".encode("latin-1"), ["cannot be read as a table", "utf-8"]),
-        (b'path,label\n"a.png,cat\n', ["cannot be read as a table", "EOF inside string"]),
+        (b'path,label\n"a.png,cat\n', ["cannot be read as a table", "unexpected end of data"]),
         (b"path,label\na.png,cat\na.png,cat,x,y\n", ["cannot be read as a table", "line 3"]),
-        (b"path,label\na.png,cat,\nb.png,dog,\n", ["cannot be read as a table", "more fields than"]),
+        (
+            b"path,label\na.png,cat,\nb.png,dog,\n",
+            ["cannot be read as a table", "line 2 has 3 fields, and the"],
+        ),
         (b"path,label\na.png,cat\nb.png,\nb.png\nb.png,  \n", ["3 rows of table.csv have no label: 'b.png'"]),
         (
             b"path,label,split\na.png,cat,dev\nb.png,cat,Test\n",
@@ -150,10 +163,58 @@ def test_a_folder_linked_to_elsewhere_leads_out_of_the_root(here, listed, refusa
     assert "does not exist" in refusal(listed, b"path,label\nloop/a.png,cat\n")
 
 
-def test_the_root_itself_may_be_a_link_and_a_file_too(here, listed):
-    # DVC's cache may be linked into a folder that it manages.
-    (here / "cache").mkdir()
-    (here / "cache/d.png").touch()
-    (here / "images").symlink_to("cache")
-    (here / "cache/e.png").symlink_to("/etc/hostname")
+def test_a_file_that_is_a_link_leads_out_of_the_root_as_well(here, listed, refusal):
+    (here / "images").mkdir()
+    (here / "images/e.png").symlink_to("/etc/hostname")
+    assert "leads out of data.root, images: 'e.png'" in refusal(listed, b"path,label\ne.png,cat\n")
+
+
+def test_the_root_itself_may_be_a_link_and_a_file_be_one_into_dvcs_cache(here, listed):
+    (here / "elsewhere/files/md5/0a").mkdir(parents=True)
+    (here / "elsewhere/files/md5/0a" / (30 * "1")).touch()
+    (here / "elsewhere/d.png").touch()
+    (here / "elsewhere/e.png").symlink_to(here / "elsewhere/files/md5/0a" / (30 * "1"))
+    (here / "images").symlink_to("elsewhere")
     assert len(listed(b"path,label\nd.png,cat\ne.png,cat\n")) == 2
+
+
+def test_a_csv_of_millions_of_columns_or_with_a_gigantic_field_is_refused_before_it_is_all_read(listed, refusal):
+    wide = b"path,label" + 10_000_000 * b",a" + b"\n"
+    assert "line 1 has more than 1,000,000 characters" in refusal(listed, wide)
+    assert "line 2 has more than 1,000,000 characters" in refusal(listed, b"path,label\n" + 2_000_000 * b"x")
+    assert "line 2 has 900,000 fields, and the header has 2" in refusal(listed, b"path,label\n" + 899_999 * b",")
+    assert "field larger than field limit" in refusal(listed, b'path,label\n"' + 100_000 * b"xx\n" + b'",cat\n')
+    many = refusal(listed, b",".join([b"a"] * 400_000) + b"\n")
+    assert "it has the columns a, a, a and 399,997 more, but lacks label and path" in many
+
+
+def test_a_column_that_stands_twice_is_refused(listed, refusal):
+    assert "it has several columns of one name" in refusal(listed, b"path,label,label\na.png,cat,dog\n")
+
+
+@pytest.fixture
+def parquet(here, refusal):
+    """Write a Parquet file of columns, perhaps change its bytes, and return how it is refused."""
+
+    def refuse(change=lambda content: content, **columns):
+        pq.write_table(pa.table(columns), "table.parquet", compression="zstd")
+        file = here / "table.parquet"
+        file.write_bytes(change(file.read_bytes()))
+        return refusal(read_manifest, file, here)
+
+    return refuse
+
+
+def test_a_small_parquet_file_of_many_rows_or_long_texts_is_refused(parquet, monkeypatch):
+    monkeypatch.setattr(table, "MOST_ROWS", 1000)
+    assert "it has 1,001 rows; expected 1,000 at most" in parquet(path=["a"] * 1001, label=["b"] * 1001)
+    monkeypatch.setattr(table, "MOST_BYTES", 1_000_000)
+    repeated = parquet(path=["a" * 10_000] * 1000, label=["b"] * 1000)
+    assert "its texts take more than 1,000,000 bytes" in repeated
+    assert "its column label holds list" in parquet(path=["a"], label=[[1]])
+
+
+@pytest.mark.parametrize("change", [lambda b: b[:-20] + b[-8:], lambda b: b[:200] + b[-200:], lambda b: b[:4] + b[-8:]])
+def test_a_parquet_file_whose_footer_lies_is_refused(parquet, change):
+    names = [f"{number}.png" for number in range(1000)]
+    assert "cannot be read as a table" in parquet(change, path=names, label=names)

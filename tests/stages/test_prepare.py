@@ -138,7 +138,7 @@ def test_two_runs_give_the_same_bytes(damaged, prepared, outputs):
     first = outputs("data")
     prepared()
     assert outputs("data") == first
-    assert len(first) == 8
+    assert len(first) == 9
 
 
 def test_chunks_and_parallel_workers_give_the_same_bytes(damaged, prepared, outputs, monkeypatch):
@@ -170,6 +170,15 @@ def test_equal_images_of_a_class_share_a_split(photos, prepared):
 def test_another_seed_draws_other_splits(photos, prepared):
     photos()
     assert list(prepared(seed=0)["split"]) != list(prepared(seed=1)["split"])
+
+
+def test_what_a_table_says_beside_reaches_the_manifest_but_replaces_nothing_that_is_measured(table, prepared):
+    said = {"camera": ["old", None, "new"] * 10, "age": np.arange(30) / 2, "width": 7}
+    manifest = prepared(**{"data.path": table(**said)})
+    assert list(manifest) == [*CONTRACT, "age", "camera"]
+    assert manifest["age"].tolist() == said["age"].tolist()
+    assert manifest["camera"].dropna().tolist() == ["old", "new"] * 10
+    assert (manifest["width"] != 7).all()
 
 
 def test_a_group_is_never_torn(table, prepared):
@@ -274,7 +283,7 @@ def test_names_of_any_kind_reach_the_manifest_and_the_classes_as_they_are(photos
 
 def test_a_picture_near_the_limit_of_what_is_safe_is_decoded_without_a_warning(here, photos, prepared):
     photos()
-    Image.new("1", (9500, 9500)).save(here / "photos/cat/large.png")
+    Image.new("1", (9400, 9400)).save(here / "photos/cat/large.png")
     manifest = prepared().set_index("path")
     assert pd.isna(manifest.loc["cat/large.png", "error"])
 

@@ -2,7 +2,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages.scores import calibration, calibration_error, per_class, scores, top_k_accuracy
+from stages.scores import (
+    calibration,
+    calibration_error,
+    chance,
+    learned_nothing,
+    per_class,
+    scores,
+    scores_of_resamples,
+    top_k_accuracy,
+)
 
 # Four images of three classes: right with 0.8, wrong with 0.6, right with 0.5, right with 1.
 PROBABILITIES = np.array([[0.8, 0.1, 0.1], [0.3, 0.6, 0.1], [0.25, 0.5, 0.25], [0.0, 0.0, 1.0]])
@@ -21,6 +30,7 @@ def test_scores_are_those_that_a_hand_computes():
         "macro_f1": pytest.approx((2 / 3 + 2 / 3 + 1) / 3),
         # Each confidence is alone in its bin: 0.8 and 0.5 are right, 0.6 is wrong, 1.0 is right.
         "ece": pytest.approx((0.2 + 0.6 + 0.5 + 0.0) / 4),
+        "chance": 0.5,
     }
 
 
@@ -78,3 +88,24 @@ def test_each_class_has_its_row_also_where_nothing_is_there_or_predicted():
             }
         ),
     )
+
+
+@pytest.mark.parametrize(("accuracy", "nothing"), [(0.3, True), (0.54, True), (0.56, False), (1.0, False)])
+def test_an_accuracy_next_to_chance_is_that_of_a_network_that_learned_nothing(accuracy, nothing):
+    assert learned_nothing(accuracy, chance(np.array([0, 0, 1, 2]))) == nothing
+
+
+def test_the_top_5_of_a_resample_breaks_ties_as_the_score_does():
+    probabilities, labels = np.full((40, 20), 1 / 20), np.arange(40) % 20
+    found = scores_of_resamples(probabilities, labels)(np.ones(40, int))
+    assert found["top5_accuracy"] == scores(probabilities, labels, bins=10)["top5_accuracy"] == 0.25
+
+
+@pytest.mark.parametrize("counts", [[1, 1, 1, 1, 1], [3, 0, 1, 1, 0], [0, 0, 0, 0, 5], [0, 2, 0, 3, 0]])
+def test_the_scores_of_a_resample_are_those_of_the_images_so_repeated(counts):
+    draw = np.random.default_rng(0)
+    probabilities, labels = draw.dirichlet(np.ones(7), 5), np.array([0, 6, 3, 3, 1])
+    repeated = np.repeat(np.arange(5), counts)
+    expected = scores(probabilities[repeated], labels[repeated], bins=10)
+    found = scores_of_resamples(probabilities, labels)(np.array(counts))
+    assert found == {name: pytest.approx(expected[name]) for name in ("accuracy", "loss", "top5_accuracy", "macro_f1")}

@@ -1,11 +1,29 @@
+import dataclasses
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import keras
+import numpy as np
 import pandas as pd
 import pytest
+from ruamel.yaml import YAML
 
+import resnet
+from stages.checkpoints import store
+from stages.errors import BadInput
 from stages.params import load
-from stages.train import summary
+from stages.prepared import MANIFEST, Labelled
+from stages.provenance import sha256
+from stages.train import enough_memory, make_recipe, summary, warn_of_chance
 
+ROOT = Path(__file__).parents[2]
 HISTORY = pd.DataFrame(
     {
         "epoch": [1, 2, 3, 4],
@@ -19,8 +37,127 @@ HISTORY = pd.DataFrame(
 
 @pytest.mark.parametrize(("keep", "epoch"), [("last", 4), ("best", 3)])
 def test_the_metrics_are_those_of_the_epoch_that_was_kept(keep, epoch):
-    settings = load(Path(__file__).parents[2] / "params.yaml").train.model_copy(update={"keep": keep})
+    settings = load(ROOT / "params.yaml").train.model_copy(update={"keep": keep})
     found = summary(HISTORY, settings, parameters=7)
     assert (found["epochs"], found["kept_epoch"], found["parameters"]) == (4, epoch, 7)
     assert found["loss"] == HISTORY["loss"][epoch - 1]
     assert "learning_rate" not in found
+
+
+@pytest.fixture
+def ready(prepared, photos, settings, here):
+    """Images to train on that have passed; the smallest training, with a checkpoint a step."""
+    photos(count=30)
+    prepared()
+    (here / "reports").mkdir()
+    passed = {"success": True, "manifest": sha256(MANIFEST)}
+    (here / "reports/validation.json").write_text(json.dumps(passed))
+    settings(
+        **{"train.epochs": 3, "train.batch_size": 8, "train.checkpoint_seconds": 0, "train.keep": "best"}
+        | {"train.crop_padding": 1}
+    )
+
+
+RESULTS = ("models", "metrics", "plots")
+
+
+def start_training(here):
+    environment = {name: value for name, value in os.environ.items() if name != "DVC_STAGE"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "stages.train"],
+        cwd=here,
+        env=environment | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def wait_for_checkpoint(process, epoch):
+    """Wait until that epoch is being trained, whatever that takes."""
+    while not list(store().glob(f"*/{epoch:06}-*.npz")):
+        assert process.poll() is None, process.stdout.read()
+        time.sleep(0.01)
+
+
+def test_a_training_that_is_killed_goes_on_and_ends_with_the_same_files(ready, here, outputs, run_stage):
+    with start_training(here) as process:
+        wait_for_checkpoint(process, epoch=1)
+        process.kill()
+    assert outputs(*RESULTS) == {}
+    again = run_stage("train")
+    assert re.search(r"^resuming after epoch [12] of 3(, step \d)?$", again.stdout, re.MULTILINE), again.stdout
+    killed = outputs(*RESULTS)
+    shutil.rmtree(store())
+    assert run_stage("train").returncode == 0
+    assert outputs(*RESULTS) == killed
+
+
+def test_ctrl_c_says_where_the_next_run_goes_on(ready, here):
+    with start_training(here) as process:
+        wait_for_checkpoint(process, epoch=1)
+        process.send_signal(signal.SIGINT)
+        said = process.stdout.read()
+    assert process.returncode == 130
+    assert re.search(r"^the next run resumes after epoch [12](, step \d)?$", said, re.MULTILINE), said
+
+
+def test_a_training_is_known_by_all_the_code_that_dvc_knows_it_depends_on(ready, run_stage):
+    assert run_stage("train").returncode == 0
+    (file,) = store().glob("*/ingredients.json")
+    deps = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]["train"]["deps"]
+    assert set(json.loads(file.read_text())["code"]) == {path for path in deps if path.endswith(".py")}
+
+
+@pytest.mark.parametrize("learning_rate", [1e30, 1e18])
+def test_a_training_that_diverges_writes_no_model_and_says_why_it_will_not_be_tried_again(
+    ready, settings, here, outputs, run_stage, learning_rate
+):
+    changes = {"train.epochs": 2, "train.batch_size": 8, "train.crop_padding": 1, "train.checkpoint_seconds": 0}
+    settings(**changes, **{"train.learning_rate": learning_rate, "train.warmup_epochs": 0, "train.schedule": "step"})
+    first = run_stage("train")
+    assert first.returncode == 1
+    sentence = rf"the (loss|weights) became .* in epoch [12].*, at learning rate {re.escape(f'{learning_rate:.4g}')}; "
+    assert re.match(f"error: {sentence}.*. No model is written\n$", first.stderr), first.stderr
+    again = run_stage("train")
+    assert again.returncode == 1
+    assert re.match(f"error: this training diverged before, .*: {sentence}", again.stderr), again.stderr
+    assert outputs(*RESULTS) == {}
+    (note,) = store().glob("*/diverged.txt")
+    assert again.stderr.endswith(f"remove {note}\n")
+    for file in store().glob("*/*.npz"):
+        arrays = np.load(file, allow_pickle=False)
+        assert all(np.isfinite(arrays[name]).all() for name in arrays if name.startswith("model/")), file
+
+
+def test_memory_that_runs_out_in_the_data_or_in_the_network_names_the_batch_size():
+    import tensorflow as tf
+
+    settings = load(ROOT / "params.yaml").train
+    # More than any machine's addresses reach.
+    images = np.broadcast_to(np.uint8(0), (2**16, 2**15, 2**15, 3))
+
+    def batches():
+        keras.utils.set_random_seed(0)
+        layers = [keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(2, "softmax")]
+        model = keras.Sequential([keras.Input((None, None, 3)), *layers])
+        recipe = dataclasses.replace(make_recipe(settings, 0), batch_size=len(images), crop_padding=0)
+        resnet.fit(model, images, np.zeros(len(images), int), recipe)
+
+    for work in (batches, lambda: tf.zeros(2**50)):
+        with (
+            pytest.raises(BadInput, match=r"batches of 32 images; lower train\.batch_size .* a smaller model\.name"),
+            enough_memory(settings),
+        ):
+            work()
+
+
+@pytest.mark.parametrize(("accuracy", "warned"), [(0.6, True), (0.9, False)])
+def test_a_network_that_learned_nothing_is_warned_of(caplog, accuracy, warned):
+    warn_of_chance({"accuracy": 1.0, "val_accuracy": accuracy}, Labelled(np.zeros(0), np.array([0, 0, 0, 1, 1])))
+    assert ("learned next to nothing: its accuracy is 0.600" in caplog.text) == warned
+
+
+def test_a_validation_loss_that_is_no_number_is_none_in_the_metrics():
+    settings = load(ROOT / "params.yaml").train
+    assert summary(HISTORY.assign(val_loss=np.inf), settings, parameters=7)["val_loss"] is None

@@ -1,0 +1,86 @@
+"""Where the checkpoints of trainings are kept, who may use them, and when they are thrown away.
+
+Each training has a folder, named by its fingerprint, in .dvc/tmp/checkpoints of the main repository: DVC clears away
+a stage's outputs before it runs the stage, every worktree finds them there, and git ignores the place.
+"""
+
+import contextlib
+import hashlib
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from stages.exclusive import PATIENCE_SECONDS, alone, locked
+from stages.outputs import write_text
+
+KEPT = 8
+LOCK = "lock"
+# Where DVC writes what it knows to be done; to a stage it is a file like any other.
+DVC_LOCK = Path("dvc.lock")
+_MODEL_MD5 = "model.md5"
+
+
+def store() -> Path:
+    """The folder for the checkpoints of all trainings."""
+    asked = ["git", "rev-parse", "--path-format=absolute", "--git-common-dir", "--show-prefix"]
+    place = Path(".dvc/tmp/checkpoints").absolute()
+    # Without git, or outside of a repository, the project is where we are.
+    with contextlib.suppress(OSError):
+        done = subprocess.run(asked, capture_output=True, text=True, check=False)
+        common, _, prefix = done.stdout.rstrip("\n").partition("\n")
+        project = Path(common).parent / prefix
+        if done.returncode == 0 and Path(common).name == ".git" and (project / ".dvc").is_dir():
+            place = project / ".dvc/tmp/checkpoints"
+    return place
+
+
+@contextlib.contextmanager
+def claimed(fingerprint: str, patience: float = PATIENCE_SECONDS) -> Iterator[Path]:
+    """Give a training's folder to this process alone, and clear away those of trainings long past.
+
+    Raises:
+        BadInput: Another process has had it for too long.
+    """
+    folder = store() / fingerprint
+    with alone(folder / LOCK, "this very training", patience):
+        by_age = sorted(store().iterdir(), key=_last_change, reverse=True)
+        for old in by_age[KEPT:]:
+            _drop(old)
+        yield folder
+
+
+def remember_model(folder: Path, model: Path) -> None:
+    """Note which model a finished training became."""
+    write_text(folder / _MODEL_MD5, _md5(model))
+
+
+def forget_recorded() -> None:
+    """Throw away the checkpoints of every model that dvc.lock has: it cannot be lost any more."""
+    try:
+        recorded = DVC_LOCK.read_text(encoding="utf-8")
+    except OSError:
+        return
+    for note in store().glob(f"*/{_MODEL_MD5}"):
+        if note.read_text(encoding="utf-8") in recorded:
+            _drop(note.parent)
+
+
+def _drop(folder: Path) -> None:
+    """Remove a training's folder, unless some process is using it."""
+    with contextlib.suppress(FileNotFoundError), (folder / LOCK).open("a", encoding="ascii") as file:
+        if locked(file):
+            shutil.rmtree(folder)
+
+
+def _last_change(folder: Path) -> float:
+    try:
+        return folder.stat().st_mtime
+    except FileNotFoundError:
+        return 0
+
+
+def _md5(path: Path) -> str:
+    """As DVC names content; nothing secret hangs on it."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

@@ -1,0 +1,58 @@
+"""A saved model, opened to answer for prepared images."""
+
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.errors import BadInput
+from stages.prepared import Labelled
+
+
+def open_model(model_file: Path, images: NDArray[np.uint8], classes: list[str]) -> Any:
+    """Load a model that fits the images and their classes.
+
+    Raises:
+        BadInput: It is missing, no model, or made for images of another size or for other classes.
+    """
+    from resnet.errors import BadInput as BadModel
+    from resnet.loading import class_names, load
+
+    if not model_file.is_file():
+        raise BadInput(f"there is no model at {model_file}; run `dvc repro train` or `dvc checkout`")
+    try:
+        model, names = load(model_file), class_names(model_file)
+    except BadModel as error:
+        raise BadInput(f"{error} (`dvc repro train` or `dvc checkout`)") from error
+    # Keras would choose XLA wherever a GPU is plugged in, although the CPU is what measures here.
+    model.jit_compile = False
+    again = "run `dvc repro` so that both come from the same data"
+    expected, found = (images.shape[1:], len(classes)), (model.input_shape[1:], model.output_shape[-1])
+    if expected != found:
+        raise BadInput(
+            f"{model_file} takes images of {found[0]} and knows {found[1]} classes, but the prepared ones have "
+            f"{expected[0]} and {expected[1]}; {again}"
+        )
+    if names is not None and names != classes:
+        theirs, ours = next((a, b) for a, b in zip_longest(names, classes) if a != b)
+        raise BadInput(f"{model_file} knows the class {theirs!r} where the prepared images have {ours!r}; {again}")
+    return model
+
+
+def predict(model: Any, split: Labelled, batch_size: int) -> NDArray[np.float64]:
+    """Run a model over images.
+
+    Shapes:
+        (N, K), rows that sum to 1.
+    """
+    from resnet.evaluation import EvaluationBatches
+
+    classes = model.output_shape[-1]
+    if not len(split.images):
+        return np.empty((0, classes))
+    batches = EvaluationBatches(split.images, split.labels, classes, batch_size)
+    probabilities = model.predict(batches, verbose=0).astype(np.float64)
+    # float32 rows sum to 1 within its rounding only.
+    return probabilities / probabilities.sum(axis=1, keepdims=True)
