@@ -1,23 +1,44 @@
 """The one place that talks to DVC: the graph of dvc.yaml, and the `dvc` command."""
 
-import json
-import os
-import subprocess
+import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
 import networkx as nx
 from dvc.exceptions import DvcException
+from dvc.fs import DVCFileSystem
+from dvc.lock import LockError
 from dvc.repo import Repo
 from dvc.stage import PipelineStage, Stage
+from dvc_data.index import DataIndexDirError
+
+from pipeline.errors import Busy, DvcFailed, PipelineError, StageFailed
+from pipeline.processes import Say, supervised
 
 Outcome = Literal["ran", "restored", "unchanged"]
+# What it has to say is in the exceptions and in the commands' own output.
+logging.getLogger("dvc").setLevel(logging.ERROR)
+BUSY = ("is being blocked by", "Unable to acquire lock")
 
 
-class DvcFailed(Exception):
-    """A dvc command did not do what it was asked; the message ends with its last lines."""
+@contextmanager
+def repository(folder: Path, revision: str | None = None) -> Iterator[Repo]:
+    """Open the DVC repository of a checkout, or a commit of it.
+
+    Raises:
+        Busy: Another DVC command holds what is needed.
+        DvcFailed: DVC refuses, as it does a dvc.yaml with a cycle.
+    """
+    try:
+        with Repo(str(folder), rev=revision) as repo:
+            yield repo
+    except LockError as error:
+        raise Busy(f"DVC is at work in {folder}: {error}") from error
+    except DvcException as error:
+        raise DvcFailed(str(error)) from error
 
 
 def graph(folder: Path) -> nx.DiGraph:
@@ -26,12 +47,9 @@ def graph(folder: Path) -> nx.DiGraph:
     Raises:
         DvcFailed: No DVC project, or a dvc.yaml that DVC refuses, such as one with a cycle.
     """
-    try:
-        with Repo(str(folder)) as repo:
-            needed_by = repo.index.graph.reverse()
-            return nx.relabel_nodes(needed_by, {stage: _address(stage) for stage in needed_by})
-    except DvcException as error:
-        raise DvcFailed(str(error)) from error
+    with repository(folder) as repo:
+        needed_by = repo.index.graph.reverse()
+        return nx.relabel_nodes(needed_by, {stage: _address(stage) for stage in needed_by})
 
 
 def in_order(stages: nx.DiGraph) -> list[str]:
@@ -39,43 +57,52 @@ def in_order(stages: nx.DiGraph) -> list[str]:
     return list(nx.lexicographical_topological_sort(stages))
 
 
+def status(folder: Path) -> dict[str, list[Any]]:
+    """Ask DVC which stages are out of date by themselves, and why."""
+    with repository(folder) as repo, repo.lock:
+        found = {_address(stage): stage.status(check_updates=False) for stage in repo.index.stages}
+    # DVC names each stage as seen from wherever we are.
+    return {name: next(iter(entry.values())) for name, entry in found.items() if entry}
+
+
 def stale(folder: Path, stages: nx.DiGraph) -> set[str]:
     """Ask DVC which stages are out of date, with all that need them."""
-    status = json.loads(_run(folder, ["status", "--json"]).stdout)
-    changed = {name for name in stages if name in status}
-    return changed.union(*(nx.descendants(stages, name) for name in changed))
+    changed = status(folder).keys()
+    return set(changed).union(*(nx.descendants(stages, name) for name in changed))
 
 
-def reproduce(folder: Path, stage: str, say: Callable[[str], None]) -> Outcome:
+def changed_inputs(folder: Path) -> list[str]:
+    """Ask DVC which stages' inputs differ from dvc.lock, whether or not their outputs are in this folder."""
+    with repository(folder) as repo, repo.lock:
+        needs = repo.index.graph
+        return [
+            _address(stage)
+            for stage in needs
+            if stage.changed(allow_missing=True, upstream=list(needs.successors(stage)))
+        ]
+
+
+def kept_in_git(folder: Path) -> list[str]:
+    """What running the pipeline leaves for git to keep: each dvc.lock, and the outputs that DVC does not store."""
+    with repository(folder) as repo:
+        stages = repo.index.stages
+        locks = {Path(stage.path).with_suffix(".lock") for stage in stages if isinstance(stage, PipelineStage)}
+        outputs = {Path(out.fs_path) for stage in stages for out in stage.outs if not out.use_cache and out.is_in_repo}
+        return sorted(str(path.relative_to(repo.root_dir)) for path in locks | outputs)
+
+
+def reproduce(folder: Path, stage: str, say: Say, held: int | None = None) -> Outcome:
     """Bring one stage up to date, handing on each line of its output as it appears.
 
     Raises:
-        DvcFailed: The stage failed.
+        StageFailed: The stage failed.
+        Busy: Another DVC command is at work on the same files.
     """
-    lines: list[str] = []
-    command = [sys.executable, "-m", "pipeline.supervisor", *_dvc("repro", "--single-item", stage)]
-    with subprocess.Popen(
-        command,
-        cwd=folder,
-        env=environment(),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    ) as process:
-        assert process.stdin is not None  # noqa: S101 - a pipe, as asked for
-        assert process.stdout is not None  # noqa: S101
-        try:
-            for line in process.stdout:
-                lines.append(line.rstrip())
-                say(lines[-1])
-            status = process.wait()
-        finally:
-            process.stdin.close()
+    status, lines = supervised(_dvc("repro", "--single-item", stage), folder, say, held)
+    if status and any(sign in line for line in lines for sign in BUSY):
+        raise Busy(f"stage {stage} has to wait for another DVC command: {' '.join(lines[-2:])}")
     if status:
-        raise DvcFailed(f"stage {stage} failed with status {status}: " + "\n".join(lines[-5:]))
+        raise StageFailed(f"stage {stage} failed with status {status}: " + "\n".join(lines[-5:]))
     if any("is cached - skipping run" in line for line in lines):
         return "restored"
     # A .dvc file is not run but verified, and takes the new content of its data into DVC's cache.
@@ -83,20 +110,42 @@ def reproduce(folder: Path, stage: str, say: Callable[[str], None]) -> Outcome:
     return "ran" if any(line.startswith(did) for line in lines) else "unchanged"
 
 
-def metrics(folder: Path) -> dict[str, Any]:
-    """The workspace's metrics, by file."""
-    shown = json.loads(_run(folder, ["metrics", "show", "--json"]).stdout)
-    return {name: found["data"] for name, found in shown[""]["data"].items() if "data" in found}
+def run(folder: Path, arguments: list[str], say: Say, held: int | None = None) -> None:
+    """Run a dvc command that may take long.
+
+    Raises:
+        Busy: Another DVC command is at work.
+        DvcFailed: With its last lines.
+    """
+    status, lines = supervised(_dvc(*arguments), folder, say, held)
+    if status and any(sign in line for line in lines for sign in BUSY):
+        raise Busy(f"dvc {' '.join(arguments)} has to wait for another DVC command: {' '.join(lines[-2:])}")
+    if status:
+        raise DvcFailed(f"dvc {' '.join(arguments)} failed with status {status}: " + "\n".join(lines[-5:]))
 
 
-def environment() -> dict[str, str]:
-    """The environment of every dvc command: this Python first, unbuffered, and nobody is told."""
-    own = Path(sys.executable).parent
-    return os.environ | {
-        "PATH": f"{own}{os.pathsep}{os.environ.get('PATH', '')}",
-        "PYTHONUNBUFFERED": "1",
-        "DVC_NO_ANALYTICS": "1",
-    }
+def metrics(folder: Path, revision: str | None = None) -> dict[str, Any]:
+    """The metrics of a checkout, or of a commit, by file."""
+    with repository(folder, revision) as repo:
+        shown = repo.metrics.show()
+    return {name: found["data"] for name, found in shown.get("", {}).get("data", {}).items() if "data" in found}
+
+
+def fetch_file(folder: Path, revision: str, path: str, to: Path) -> None:
+    """Write a file as it was in a commit, from git, DVC's cache or a remote.
+
+    Raises:
+        PipelineError: It is in none of them.
+    """
+    try:
+        to.parent.mkdir(parents=True, exist_ok=True)
+        DVCFileSystem(url=str(folder), rev=revision).get_file(path, str(to))
+    except (DvcException, DataIndexDirError, OSError) as error:
+        to.unlink(missing_ok=True)
+        raise PipelineError(
+            f"{path} of {revision[:12]} is neither in DVC's cache nor in a remote ({type(error).__name__}: {error}); "
+            f"if a colleague has it: dvc fetch after they dvc push"
+        ) from error
 
 
 def _address(stage: Stage) -> str:
@@ -108,10 +157,3 @@ def _address(stage: Stage) -> str:
 
 def _dvc(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "dvc", *arguments]
-
-
-def _run(folder: Path, arguments: list[str]) -> "subprocess.CompletedProcess[str]":
-    done = subprocess.run(_dvc(*arguments), cwd=folder, env=environment(), capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise DvcFailed(f"dvc {' '.join(arguments)}: {done.stderr.strip()}")
-    return done

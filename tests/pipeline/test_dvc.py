@@ -1,6 +1,6 @@
 """What the flow asks of DVC, with a real DVC project of shell commands."""
 
-import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import dvc
+from pipeline.processes import environment
 
 STAGES = """
 stages:
@@ -34,9 +35,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def run_dvc(folder, *arguments):
-    subprocess.run(
-        [sys.executable, "-m", "dvc", *arguments], cwd=folder, check=True, env=os.environ | dvc.environment()
-    )
+    subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=folder, check=True, env=environment())
 
 
 def reproduce_all(folder, said=None):
@@ -83,3 +82,42 @@ def test_a_cycle_is_refused(folder):
     (folder / "dvc.yaml").write_text(STAGES.replace("deps: [data/words.txt]", "deps: [announced]"))
     with pytest.raises(dvc.DvcFailed, match="cycle"):
         dvc.graph(folder)
+
+
+def test_inputs_have_changed_where_data_parameters_or_commands_have(small):
+    assert dvc.changed_inputs(small.folder) == []
+    small.write("params.yaml", "rate: 2\n")
+    assert dvc.changed_inputs(small.folder) == ["train"]
+    small.write("params.yaml", "rate: 1\n")
+    small.write("data/words.txt", "three\n")
+    assert set(dvc.changed_inputs(small.folder)) == {"data/words.txt.dvc", "prepare"}
+    small.write("data/words.txt", "one\ntwo\n")
+    small.write("dvc.yaml", small.read("dvc.yaml").replace("wc -l", "wc --lines"))
+    assert dvc.changed_inputs(small.folder) == ["prepare"]
+
+
+def test_inputs_are_the_same_wherever_the_outputs_have_gone(small):
+    for folder in ("models", "data/prepared", ".dvc/cache"):
+        shutil.rmtree(small.folder / folder)
+    (small.folder / "data/words.txt").unlink()
+    assert dvc.changed_inputs(small.folder) == []
+
+
+def test_an_edited_output_is_a_changed_input_of_what_reads_it(small):
+    small.write("data/prepared/lines", "99\n")
+    assert "train" in dvc.changed_inputs(small.folder)
+
+
+def test_what_has_never_run_has_changed(small):
+    (small.folder / "dvc.lock").unlink()
+    assert dvc.changed_inputs(small.folder) == ["prepare", "train"]
+
+
+def test_what_git_keeps_of_a_run_is_each_lock_and_what_dvc_does_not_store(small):
+    small.write("more/dvc.yaml", 'stages: {say: {cmd: echo x, outs: [stored, "Größe, 1, 2.csv": {cache: false}]}}\n')
+    assert dvc.kept_in_git(small.folder) == [
+        "dvc.lock",
+        "metrics/evaluate.json",
+        "more/Größe, 1, 2.csv",
+        "more/dvc.lock",
+    ]

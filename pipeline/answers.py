@@ -1,0 +1,134 @@
+"""What two models answered to the same test images."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline import gate
+from pipeline.champion import CLASSES, MANIFEST, PREDICTIONS
+from pipeline.errors import PipelineError
+from pipeline.sides import Side
+from stages.intervals import bootstrap
+from stages.params import Params
+from stages.prepared import PREPARED, images_file
+from stages.scores import scores_of_resamples
+from stages.splits import TEST, TRAIN, VALIDATION
+from stages.thumbnails import data_uri
+
+IMAGE = ["sha256", "label"]
+ANSWER = ["path", "predicted", "confidence", "correct", "probabilities"]
+
+
+class Incomparable(PipelineError):
+    """There is no image on which the two can be held against each other."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A metric of both on the same images, and the interval of the difference, image by image."""
+
+    name: str
+    former: float
+    new: float
+    low: float
+    high: float
+
+    @property
+    def difference(self) -> float:
+        """How much larger it is on the new side."""
+        return self.new - self.former
+
+
+def of_both(former: Side, new: Side) -> pd.DataFrame:
+    """A row a test image that both were asked and neither was trained on; columns end in _former and _new.
+
+    Raises:
+        Incomparable: There is none, or the two know other classes.
+        PipelineError: A file is at hand nowhere.
+    """
+    classes, former_classes = new.json(CLASSES), former.json(CLASSES)
+    if classes != former_classes:
+        gone, come = (set(former_classes) - set(classes), set(classes) - set(former_classes))
+        raise Incomparable(f"{former} knows other classes ({_some(gone)} are gone, {_some(come)} have come)")
+    own, theirs = (_answers(side) for side in (new, former))
+    both = theirs.merge(own, on=IMAGE, suffixes=("_former", "_new"), validate="one_to_one")
+    if both.empty:
+        raise Incomparable(f"no test image is the same, of {len(theirs):,} and {len(own):,}")
+    # As the gate does it.
+    both = both[~both["sha256"].isin(_trained_on(former) | _trained_on(new))].reset_index(drop=True)
+    if both.empty:
+        raise Incomparable("every test image that is the same is in the training data of one of the two")
+    return both
+
+
+def measure(both: pd.DataFrame, classes: list[str], settings: Params) -> tuple[list[Measured], gate.Difference]:
+    """Measure both on the same images; the accuracy's interval is the gate's own."""
+    labels = both["label"].map({name: number for number, name in enumerate(classes)}).to_numpy()
+    answers = [np.stack([*both[f"probabilities_{side}"]]).astype(np.float64) for side in ("former", "new")]
+    theirs, own = (scores_of_resamples(probabilities, labels) for probabilities in answers)
+
+    def differences(counts: Any) -> dict[str, float]:
+        before = theirs(counts)
+        return {name: value - before[name] for name, value in own(counts).items()}
+
+    level, once = settings.evaluate.bootstrap.level, np.ones(len(both), int)
+    intervals = bootstrap(differences, len(both), settings.evaluate.bootstrap.resamples, level, settings.seed)
+    right, former_right = (both[f"correct_{side}"].to_numpy(bool) for side in ("new", "former"))
+    difference = gate.compare(right, former_right, level, settings.seed)
+    intervals["accuracy"] = {"low": difference.low, "high": difference.high}
+    before, after = theirs(once), own(once)
+    return [Measured(name, before[name], after[name], **interval) for name, interval in intervals.items()], difference
+
+
+def flips(both: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The images that only the new side gets right, and those that only the former did; the surest mistakes first."""
+    gained, lost = (
+        both[both[f"correct_{right}"].astype(bool) & ~both[f"correct_{wrong}"].astype(bool)].sort_values(
+            [f"confidence_{wrong}", f"path_{right}"], ascending=[False, True]
+        )
+        for right, wrong in (("new", "former"), ("former", "new"))
+    )
+    return gained, lost
+
+
+def thumbnails(images: set[str], sides: list[Side]) -> dict[str, str]:
+    """The pictures of some test images, by their hash, from the first side that has them all.
+
+    Raises:
+        PipelineError: None has.
+    """
+    reason = "no side has them all"
+    for side in sides if images else []:
+        try:
+            manifest = side.table(MANIFEST)
+            tested = manifest[manifest["error"].isna() & (manifest["split"] == TEST)]["sha256"].reset_index(drop=True)
+            wanted = tested[tested.isin(images)].drop_duplicates()
+            if len(wanted) == len(images):
+                pixels = np.load(side.file(str(images_file(PREPARED, TEST))), mmap_mode="r", allow_pickle=False)
+                return {name: data_uri(pixels[place]) for place, name in wanted.items()}
+        except (PipelineError, ValueError, IndexError) as error:
+            reason = str(error)
+    if images:
+        raise PipelineError(f"the pictures are not at hand: {reason}")
+    return {}
+
+
+def _answers(side: Side) -> pd.DataFrame:
+    """What a side said to each of its test images, once."""
+    found = side.table(PREDICTIONS)
+    if lacking := [name for name in (*IMAGE, *ANSWER) if name not in found]:
+        raise Incomparable(f"{PREDICTIONS} of {side}, of another version of this code, lacks {', '.join(lacking)}")
+    return found[[*IMAGE, *ANSWER]].drop_duplicates(IMAGE)
+
+
+def _trained_on(side: Side) -> set[str]:
+    manifest = side.table(MANIFEST)
+    # Validation images choose the epoch that is kept, so they are part of training.
+    return set(manifest.loc[manifest["split"].isin([TRAIN, VALIDATION]), "sha256"])
+
+
+def _some(names: set[str]) -> str:
+    listed = sorted(names)
+    return ", ".join(listed[:5]) + (", …" if len(listed) > 5 else "") if listed else "none"

@@ -1,0 +1,131 @@
+"""A freshly trained model, measured beside the champion for the gate."""
+
+import filecmp
+import json
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pipeline import champion, gate, registry
+from pipeline.champion import CLASSES, MANIFEST, MODEL, PREDICTIONS, Champion, Incomparable
+from pipeline.drift import drift
+from pipeline.errors import PipelineError
+from pipeline.processes import Say, supervised
+from pipeline.project import settings
+from stages.params import Params
+
+EVALUATION = "metrics/evaluate.json"
+A_PERSONS_WORD = "python -m pipeline promote REV, or rollback, is a person's word"
+IMAGE = ["sha256", "label"]
+
+
+def judge(folder: Path, say: Say, held: int | None = None) -> gate.Verdict:
+    """Hold the model of a checkout against the champion.
+
+    Raises:
+        PipelineError: params.yaml cannot be read, or a measurement failed.
+    """
+    params = settings(folder)
+    version = registry.champion(folder)
+    floors = _floors(folder, pd.read_parquet(folder / PREDICTIONS))
+    by_itself = gate.decide(floors, None, params.gate).with_numbers(champion=None, candidate=asdict(floors))
+    if version is None:
+        return by_itself
+    say(f"holding the model against {version} ({version.commit[:12]})")
+    with _own_files(folder) as files:
+        try:
+            if (size := champion.image_size(folder, version)) != params.data.image_size:
+                raise Incomparable(
+                    f"{version} takes images of {size} pixels, and this model of {params.data.image_size}"
+                )
+            verdict = _against(champion.fetch(folder, version, files), folder, params, say, held)
+        except Incomparable as error:
+            # What breaks a floor is rejected, whatever it could be compared with.
+            verdict = by_itself if by_itself.outcome == "rejected" else gate.Verdict("undecided", [])
+            verdict = verdict.because(str(error)).because(A_PERSONS_WORD)
+    return verdict.with_numbers(champion=str(version), champion_commit=version.commit)
+
+
+@contextmanager
+def _own_files(folder: Path) -> Iterator[Path]:
+    """Give a place for the champion's files, which goes with the checkout or the next run, should we be killed."""
+    files = folder / ".dvc" / "tmp" / "champion"
+    shutil.rmtree(files, ignore_errors=True)
+    try:
+        yield files
+    finally:
+        shutil.rmtree(files, ignore_errors=True)
+
+
+def _against(former: Champion, folder: Path, params: Params, say: Say, held: int | None) -> gate.Verdict:
+    if former.classes() != json.loads((folder / CLASSES).read_text(encoding="utf-8")):
+        raise Incomparable(f"{former.version} knows other classes")
+    manifest, former_manifest = pd.read_parquet(folder / MANIFEST), former.manifest()
+    moved = drift(former_manifest, manifest, params.gate.drift_warning)
+    both = _answers_of_both(former, folder, say, held)
+    new_to_both = both[~both["sha256"].isin(_seen_in_training(manifest) | _seen_in_training(former_manifest))]
+    if new_to_both.empty:
+        raise Incomparable("every test image is in the training data of one of the models, so that nothing can be said")
+    difference = gate.compare(
+        new_to_both["correct"].to_numpy(bool),
+        new_to_both["champion"].to_numpy(bool),
+        params.gate.confidence,
+        params.seed,
+    )
+    floors = _floors(folder, new_to_both, _time_against(former, folder, say, held))
+    verdict = gate.decide(floors, difference, params.gate)
+    if warned := moved[moved["warning"]]["feature"].tolist():
+        verdict = verdict.because(f"mind that the images have changed in {', '.join(warned)}")
+    return verdict.with_numbers(
+        difference=asdict(difference) | {"mean": difference.mean},
+        candidate=asdict(floors),
+        drift=moved.to_dict("records"),
+    )
+
+
+def _answers_of_both(former: Champion, folder: Path, say: Say, held: int | None) -> pd.DataFrame:
+    """A row a test image: whether the candidate is right (`correct`), and whether the champion is (`champion`)."""
+    own = pd.read_parquet(folder / PREDICTIONS)[[*IMAGE, "correct"]].drop_duplicates(IMAGE)
+    theirs = former.predictions()
+    if len(own.merge(theirs, on=IMAGE)) < len(own):
+        say(f"the test images have changed: {former.version} is evaluated on the new ones first")
+        theirs = former.predictions_on_images_of(folder, say, held)
+    theirs = theirs[[*IMAGE, "correct"]].rename(columns={"correct": "champion"}).drop_duplicates(IMAGE)
+    return own.merge(theirs, on=IMAGE, validate="one_to_one")
+
+
+def _seen_in_training(manifest: pd.DataFrame) -> set[str]:
+    # Validation images choose the epoch that is kept, so they are part of training.
+    return set(manifest.loc[manifest["split"].isin(["train", "validation"]), "sha256"])
+
+
+def _floors(folder: Path, predictions: pd.DataFrame, time: dict[str, Any] | None = None) -> gate.Candidate:
+    worst, recall = gate.worst_class(predictions)
+    metrics = json.loads((folder / EVALUATION).read_text(encoding="utf-8"))
+    return gate.Candidate(
+        worst_class=worst,
+        worst_class_recall=recall,
+        calibration_error=metrics["ece"],
+        megabytes=(folder / MODEL).stat().st_size / 1e6,
+        latency_ratio=time["ratio"] if time else None,
+        latency_ratio_low=time["ratio_low"] if time else None,
+    )
+
+
+def _time_against(former: Champion, folder: Path, say: Say, held: int | None) -> dict[str, Any]:
+    if filecmp.cmp(folder / MODEL, former.model, shallow=False):
+        say(f"the very model of {former.version}: its time needs no measuring")
+        return {"ratio": 1.0, "ratio_low": 1.0}
+    command = [sys.executable, "-m", "resnet", "time", "--model", MODEL, "--against", str(former.model), "--json"]
+    status, lines = supervised(command, folder, lambda line: None, held)
+    if status:
+        raise PipelineError("the time that the models take could not be measured: " + "\n".join(lines[-5:]))
+    measured: dict[str, Any] = json.loads(lines[-1])
+    say(f"{measured['milliseconds']:.1f} ms a batch, {measured['ratio']:.2f} times what {former.version} takes")
+    return measured

@@ -1,0 +1,78 @@
+"""The git command."""
+
+import os
+import subprocess
+from pathlib import Path
+
+from pipeline.errors import GitFailed
+
+# Neither a person's hooks nor their signing key belong to what is done in their absence, nor a watcher of files
+# to a checkout of minutes.
+UNATTENDED = (
+    *("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false"),
+    *("-c", "commit.gpgSign=false", "-c", "tag.gpgSign=false"),
+)
+# What git tells its hooks of the repository that they are called for.
+OF_A_HOOK = (
+    *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_PREFIX"),
+    *("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES"),
+)
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """Run git in a folder; return what it prints.
+
+    Raises:
+        GitFailed: With what git says.
+    """
+    done = subprocess.run(
+        ["git", *UNATTENDED, *arguments],
+        cwd=folder,
+        env=os.environ | {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    if done.returncode:
+        raise GitFailed(f"git {' '.join(arguments)}: {done.stderr.strip() or done.stdout.strip()}")
+    return done.stdout.strip("\n")
+
+
+def leave_the_hook() -> None:
+    """Forget which repository a hook was called for: every command says by its folder which one it means."""
+    for name in OF_A_HOOK:
+        os.environ.pop(name, None)
+
+
+def commit_of(folder: Path, revision: str) -> str:
+    """The full hash of the commit that a revision names.
+
+    Raises:
+        GitFailed: There is none.
+    """
+    try:
+        return git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+    except GitFailed as error:
+        raise GitFailed(
+            f"there is no revision {revision!r} here; expected a branch, a tag or a commit (git log --all --oneline)"
+        ) from error
+
+
+def read(folder: Path, revision: str, path: str) -> str | None:
+    """A text file as it stands in a commit; None where it is not in it."""
+    try:
+        return git(folder, "show", f"{revision}:{path}")
+    except GitFailed:
+        return None
+
+
+def name_the_author(folder: Path) -> None:
+    """Let git commit and tag on a machine where nobody has said who they are."""
+    for key, value in (("NAME", "pipeline"), ("EMAIL", "pipeline@localhost")):
+        try:
+            git(folder, "config", f"user.{key.lower()}")
+        except GitFailed:
+            for role in ("AUTHOR", "COMMITTER"):
+                os.environ.setdefault(f"GIT_{role}_{key}", value)

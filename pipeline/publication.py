@@ -1,0 +1,59 @@
+"""Sharing a retraining: its data to the DVC remote first, then its branch and the registry's tags to git's."""
+
+from pathlib import Path
+
+from pipeline import dvc
+from pipeline.checkout import checkout
+from pipeline.errors import PipelineError
+from pipeline.git import commit_of, git
+from pipeline.processes import Say
+from pipeline.project import Project
+from pipeline.registry import ARTIFACT
+
+
+class Publication:
+    """Pushes branches, and remembers those that could not be pushed."""
+
+    def __init__(self, project: Project, say: Say, held: int | None = None) -> None:
+        self.project, self.say, self.held = project, say, held
+        self._file = project.state / "unpublished"
+
+    def remember(self, branch: str) -> None:
+        """Note that a branch is to be published, now or with the next run."""
+        self._write([*(name for name in self.waiting() if name != branch), branch])
+
+    def waiting(self) -> list[str]:
+        """The branches that are still to be published."""
+        names = self._file.read_text(encoding="utf-8").split() if self._file.exists() else []
+        existing = git(self.project.main, "for-each-ref", "--format=%(refname:short)", "refs/heads/").splitlines()
+        return [name for name in names if name in existing]
+
+    def publish(self, branch: str, folder: Path) -> None:
+        """Push a branch from a checkout of it.
+
+        Raises:
+            PipelineError: The result stays here, and is pushed with the next run.
+        """
+        stays = f"{branch} stays here, and is pushed with the next run"
+        remotes = git(self.project.main, "remote").splitlines()
+        if not remotes:
+            raise PipelineError(f"there is no git remote to push to (git remote add origin …); {stays}")
+        remote = "origin" if "origin" in remotes else remotes[0]
+        try:
+            # The data first, so that nobody ever pulls a branch whose data is not there.
+            dvc.run(folder, ["push"], self.say, self.held)
+            tags = git(self.project.main, "tag", "--list", f"{ARTIFACT}@*", f"{ARTIFACT}#*").splitlines()
+            refs = [f"refs/heads/{branch}", *(f"refs/tags/{tag}" for tag in tags)]
+            git(self.project.main, "push", "--quiet", remote, *refs)
+        except PipelineError as error:
+            raise type(error)(f"{error}; {stays}") from error
+        self._write([name for name in self.waiting() if name != branch])
+
+    def publish_what_is_left(self) -> None:
+        """Push what an earlier run could not."""
+        for branch in self.waiting():
+            with checkout(self.project, commit_of(self.project.main, branch), "publication") as folder:
+                self.publish(branch, folder)
+
+    def _write(self, names: list[str]) -> None:
+        self._file.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")

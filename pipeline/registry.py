@@ -1,0 +1,110 @@
+"""Versions of the model and which of them is the champion, as GTO keeps them: in git tags."""
+
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import gto.api
+from gto.exceptions import GTOException
+from packaging.version import Version as SemanticVersion
+
+from pipeline.errors import PipelineError
+from pipeline.git import commit_of, git, name_the_author, read
+
+# As dvc.yaml's artifacts name it.
+ARTIFACT = "model"
+CHAMPION = "champion"
+
+
+@dataclass(frozen=True)
+class Version:
+    """A registered version of the model."""
+
+    name: str
+    commit: str
+    registered: datetime
+
+    @property
+    def number(self) -> SemanticVersion:
+        """What versions are ordered by: git's clock is too coarse for it."""
+        return SemanticVersion(self.name)
+
+    def __str__(self) -> str:
+        return f"{ARTIFACT}@{self.name}"
+
+
+def versions(folder: Path) -> list[Version]:
+    """All versions, the newest first."""
+    # GTO takes an artifact without tags for a mistake.
+    registered = git(folder, "tag", "--list", f"{ARTIFACT}@*")
+    shown = gto.api.show(str(folder), ARTIFACT, registered_only=True) if registered else []
+    found = [Version(row["version"], row["commit_hexsha"], row["created_at"]) for row in shown]
+    return sorted(found, key=lambda version: version.number, reverse=True)
+
+
+def champion(folder: Path) -> Version | None:
+    """The version that is in use; None before the first promotion."""
+    return next(iter(_champions(folder)), None)
+
+
+def promote(folder: Path, revision: str) -> Version:
+    """Make a revision's model the champion, and a version if it is none yet.
+
+    Raises:
+        PipelineError: There is no such revision, it has no model, or it is the champion already.
+    """
+    commit = commit_of(folder, revision)
+    current = champion(folder)
+    if current is not None and current.commit == commit:
+        raise PipelineError(f"{revision} is the champion already, as {current}")
+    if "models/model.keras" not in (read(folder, commit, "dvc.lock") or ""):
+        raise PipelineError(f"{revision} has no models/model.keras in its dvc.lock; name a trained commit")
+    return _enthrone(folder, commit, f"{CHAMPION} {commit[:12]}")
+
+
+def rollback(folder: Path) -> Version:
+    """Make the version that was the champion before the present one the champion again.
+
+    Raises:
+        PipelineError: There is none.
+    """
+    champions = _champions(folder)
+    if not champions:
+        raise PipelineError("there is no champion to roll back from; see python -m pipeline models")
+    current, *former = champions
+    if not former:
+        raise PipelineError(f"there is no champion before {current} to roll back to; promote another version")
+    return _enthrone(folder, former[0].commit, f"back from {current}")
+
+
+def _champions(folder: Path) -> list[Version]:
+    """The champion, and those that were it before and may be it again."""
+    found = versions(folder)
+    # As for GTO, the newest of the versions in a stage has it, until it is taken out.
+    staged = gto.api.find_versions_in_stage(str(folder), ARTIFACT, CHAMPION, versions_per_stage=-1) if found else None
+    names = {stage.version for stage in staged or []}
+    return [version for version in found if version.name in names]
+
+
+def _enthrone(folder: Path, commit: str, reason: str) -> Version:
+    """Take newer champions out of the stage, and assign it to a commit, so that GTO and DVC name the same champion."""
+    name_the_author(folder)
+    _wait_for_a_new_second(folder)
+    own = next((version for version in versions(folder) if version.commit == commit), None)
+    try:
+        for version in _champions(folder):
+            if own is not None and version.number > own.number:
+                gto.api.unassign(str(folder), ARTIFACT, version=version.name, stage=CHAMPION, message=reason)
+        # By force, as a former champion is in the stage already; DVC goes by which was assigned last.
+        gto.api.assign(str(folder), ARTIFACT, CHAMPION, ref=commit, message=reason, force=True)
+    except GTOException as error:
+        raise PipelineError(f"the registry refuses {commit[:12]}: {error}") from error
+    return _champions(folder)[0]
+
+
+def _wait_for_a_new_second(folder: Path) -> None:
+    """Let no two assignments have the same time: DVC orders them by it, and git counts in seconds."""
+    order = ("--sort=-taggerdate", "--count=1", "--format=%(taggerdate:unix)")
+    if newest := git(folder, "for-each-ref", *order, f"refs/tags/{ARTIFACT}#*"):
+        time.sleep(min(1.0, max(0.0, int(newest) + 1 - time.time())))

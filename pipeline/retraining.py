@@ -1,0 +1,218 @@
+"""The Prefect flow that retrains in a checkout of its own and leaves its result as a branch."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prefect import flow, get_run_logger, runtime, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.states import Failed
+from prefect.tasks import Task
+
+from pipeline import data, dvc, flow_runs, punctuality, registry, results
+from pipeline.checkout import checkout, remove_left_behind
+from pipeline.errors import Busy, DvcFailed, GitFailed, PipelineError, StageFailed
+from pipeline.flow import WAITS, judge, run_stages
+from pipeline.git import commit_of, git, name_the_author
+from pipeline.lock import AnotherRun, Held, only_run
+from pipeline.notification import notify as tell
+from pipeline.project import Project, find, settings
+from pipeline.publication import Publication
+
+if TYPE_CHECKING:
+    from pipeline.gate import Verdict
+
+BRANCHES = "retrain"
+
+
+@flow(name="retrain", log_prints=False)
+def retrain(
+    project: str = ".",
+    revision: str = "HEAD",
+    push: bool = False,
+    notify: str | None = None,
+    stage_timeout_seconds: float | None = None,
+    retry_waits: Sequence[float] = WAITS,
+) -> State[Any]:
+    """Retrain a revision on the newest data, in a checkout of its own, and hold the result against the champion.
+
+    Args:
+        project: The project's folder.
+        revision: What to retrain; by default the tip of the branch that is checked out.
+        push: Whether to push the branch, the registry's tags and the data when done.
+        notify: A command or an http address that is told of failures and verdicts.
+        stage_timeout_seconds: After which a stage is ended.
+        retry_waits: Seconds between attempts to transfer data, or to get a lock that another DVC command holds.
+    """
+    try:
+        found = find(Path(project))
+        flow_runs.claim(found)
+        if late := punctuality.too_late():
+            return _skipped(found, late)
+        with only_run(found, runtime.flow_run.id) as held:
+            try:
+                _put_in_order(found, held, notify)
+                result = _retrain(found, held.descriptor, revision, push, stage_timeout_seconds, retry_waits)
+            except Exception as error:
+                tell(notify, "failed", str(error), found)
+                raise
+    except AnotherRun as error:
+        return _skipped(found, str(error))
+    except (PipelineError, OSError) as error:
+        # An OSError here is a full disk, or a folder that may not be written.
+        return Failed(message=str(error))
+    if result.outcome == "skipped":
+        return _skipped(found, *result.reasons)
+    tell(notify, result.outcome, "; ".join(result.reasons), found, result)
+    return result.state()
+
+
+def _retrain(
+    project: Project, held: int, revision: str, push: bool, timeout: float | None, waits: Sequence[float]
+) -> results.Result:
+    log = get_run_logger()
+    tip = commit_of(project.folder, revision)
+    name = datetime.now(UTC).strftime("%Y-%m-%dT%H%M%SZ")
+    branch = f"{BRANCHES}/{name}"
+    _refuse_a_name_that_is_taken(project, branch)
+    publication = Publication(project, log.info, held)
+    if push:
+        # Before there is anything to push, so that nothing that comes between is in the way; no branch, no push.
+        publication.remember(branch)
+    with checkout(project, tip, name) as folder:
+        log.info("retraining %s (%s) in %s", revision, tip[:12], folder)
+        # Now, and not after hours of training.
+        settings(folder)
+        newest = _newest(project, tip)
+        patient("update data", data.update, waits)(project, folder, newest, log.info, held)
+        if known := _same_inputs(folder, newest, tip):
+            result = results.Result("skipped", [f"nothing has changed since {known}"], [])
+        else:
+            patient("fetch", _take_outputs_from_cache, waits)(folder, held)
+            result = _train_and_judge(project, folder, name, held, timeout)
+    if push:
+        patient("push", publication.publish_what_is_left, waits)()
+    return result
+
+
+def _train_and_judge(project: Project, folder: Path, name: str, held: int, timeout: float | None) -> results.Result:
+    branch = f"{BRANCHES}/{name}"
+    try:
+        stages = run_stages(folder, held, timeout)
+        verdict = judge(folder, held)
+    finally:
+        _keep_for_people(project, folder, name)
+    # Beside the champion's that it was held against, not beside its own.
+    numbers = results.metrics(folder)
+    commit = _commit(folder, branch, verdict)
+    if verdict.outcome == "promoted":
+        get_run_logger().info("%s is the champion now", registry.promote(project.main, commit))
+    # Last, as the next run takes what has a branch for done.
+    git(folder, "branch", branch, commit)
+    result = results.Result(verdict.outcome, verdict.reasons, stages, verdict.numbers, numbers, branch)
+    results.write(project.logs / branch / "result.json", result)
+    results.write(project.logs / "retrain.json", result)
+    results.show(result, project.logs / branch / "report.html")
+    return result
+
+
+def patient(name: str, work: Callable[..., Any], waits: Sequence[float]) -> Callable[..., Any]:
+    """Make a task of what moves data: it is tried again, after growing waits, where that can help."""
+    retried = task(
+        name=name,
+        task_run_name=name,
+        cache_policy=NO_CACHE,
+        retries=len(waits),
+        retry_delay_seconds=list(waits),
+        retry_condition_fn=_may_pass,
+    )
+    made: Callable[..., Any] = retried(work)
+    return made
+
+
+def _may_pass(_: Task[..., Any], __: TaskRun, state: State[Any]) -> bool:
+    error = state.result(raise_on_failure=False)
+    return isinstance(error, Busy | DvcFailed | GitFailed) and not isinstance(error, StageFailed)
+
+
+def _put_in_order(project: Project, held: Held, notify: str | None) -> None:
+    """Clear up after a run that was killed, and tell of it."""
+    left = remove_left_behind(project)
+    if held.crashed is not None:
+        message = f"the run of {held.crashed.since} was killed; its checkout is removed, its checkpoint is taken up"
+        get_run_logger().warning(message)
+        punctuality.mark_as_crashed(held.crashed.flow_run, message)
+        tell(notify, "crashed", message, project)
+    elif left:
+        get_run_logger().warning("removed checkouts that were left behind: %s", ", ".join(left))
+
+
+def _refuse_a_name_that_is_taken(project: Project, branch: str) -> None:
+    taken = git(
+        project.main, "for-each-ref", "--format=%(refname:short)", f"refs/heads/{branch}", f"refs/heads/{BRANCHES}"
+    )
+    for name in taken.splitlines():
+        if name in (branch, BRANCHES):
+            raise PipelineError(
+                f"the branch {name} exists, so {branch} cannot be made; rename it: git branch -m {name} {name}-old"
+            )
+
+
+def _newest(project: Project, tip: str) -> str | None:
+    """The newest retraining of a commit."""
+    order = ("--sort=-refname", "--count=1", f"--contains={tip}", "--format=%(refname:short)")
+    return git(project.main, "for-each-ref", *order, f"refs/heads/{BRANCHES}/") or None
+
+
+def _same_inputs(folder: Path, newest: str | None, tip: str) -> str | None:
+    """The newest retraining of this tip, or the tip itself, if it had the inputs that this checkout has."""
+    outputs = dvc.kept_in_git(folder)
+    for revision in filter(None, (newest, tip)):
+        # Its outputs are laid over the checkout: DVC then says whether they are those of what is there now.
+        if there := _of(folder, revision, outputs):
+            git(folder, "checkout", revision, "--", *there)
+        if not dvc.changed_inputs(folder):
+            return revision if revision != tip else f"{tip[:12]} itself"
+    return None
+
+
+def _of(folder: Path, commit: str, paths: list[str]) -> list[str]:
+    return git(folder, "ls-tree", "--name-only", "-r", "-z", commit, "--", *paths).split("\0")[:-1]
+
+
+def _take_outputs_from_cache(folder: Path, held: int) -> None:
+    """Put into the checkout what DVC has of the revision's data and results; what it has not is made anew."""
+    log = get_run_logger()
+    with dvc.repository(folder) as repo:
+        has_remote = bool(repo.config["remote"])
+    try:
+        dvc.run(folder, ["checkout", "--force", "--quiet"], log.info, held)
+    except DvcFailed:
+        dvc.run(folder, ["pull" if has_remote else "checkout", "--allow-missing", "--force"], log.info, held)
+
+
+def _commit(folder: Path, branch: str, verdict: "Verdict") -> str:
+    name_the_author(folder)
+    git(folder, "add", "--update")
+    git(folder, "add", "--force", "--", *(path for path in dvc.kept_in_git(folder) if (folder / path).exists()))
+    message = f"{branch}: {verdict.outcome}\n\n" + "\n".join(f"- {reason}" for reason in verdict.reasons)
+    git(folder, "commit", "--quiet", "--allow-empty", "--message", message)
+    return commit_of(folder, "HEAD")
+
+
+def _keep_for_people(project: Project, folder: Path, name: str) -> None:
+    """Copy the pages and logs of a run to where they outlive its checkout."""
+    kept = project.logs / BRANCHES / name
+    kept.mkdir(parents=True, exist_ok=True)
+    for page in (*(folder / "reports").glob("*.html"), *(folder / "logs").glob("*.json")):
+        shutil.copyfile(page, kept / page.name)
+
+
+def _skipped(project: Project, reason: str) -> State[Any]:
+    # In one file only: most nights of a year may be of this kind.
+    result = results.Result("skipped", [reason], [])
+    results.write(project.logs / "retrain.json", result)
+    return result.state()

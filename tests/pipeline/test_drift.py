@@ -1,0 +1,74 @@
+"""How new images are compared with the champion's."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.drift import drift
+
+
+def manifest(count=100, mean=100.0, labels=("a", "b"), side=32, seed=0):
+    draw = np.random.default_rng(seed)
+    return pd.DataFrame(
+        {
+            "mean": mean + draw.random(count),
+            "std": 30 + draw.random(count),
+            "width": pd.array([side] * count, dtype="Int64"),
+            "height": pd.array([side] * count, dtype="Int64"),
+            "label": [labels[number % len(labels)] for number in range(count)],
+            "error": pd.array([None] * count, dtype="string"),
+        }
+    )
+
+
+def by_feature(table):
+    return table.set_index("feature")
+
+
+def test_equal_images_have_not_drifted():
+    table = drift(manifest(), manifest(), 0.1)
+    assert table["feature"].tolist() == ["brightness", "contrast", "width", "height", "class shares (most: a)"]
+    assert (table["distance"] == 0).all()
+    assert not table["warning"].any()
+
+
+def test_images_with_nothing_in_common_are_at_distance_one():
+    table = by_feature(drift(manifest(), manifest(mean=200, side=64, labels=("c",)), 0.1))
+    assert table["distance"].drop("contrast").tolist() == [1, 1, 1, 1]
+    assert table["distance"]["contrast"] == 0
+    assert table["warning"].drop("contrast").all()
+    assert not table["warning"]["contrast"]
+    assert table.loc["brightness", "candidate"] > 200 > table.loc["brightness", "champion"]
+
+
+def test_the_distance_of_class_shares_is_half_of_all_that_moved():
+    table = by_feature(drift(manifest(labels="aabb"), manifest(labels="aaab"), 0.3))
+    assert table.loc["class shares (most: a)"].tolist() == pytest.approx([0.5, 0.75, 0.25, False])
+
+
+def test_a_distance_is_warned_of_from_the_threshold_on():
+    half = pd.concat([manifest(50), manifest(50, mean=200)])
+    assert by_feature(drift(manifest(), half, 0.2))["warning"]["brightness"]
+    assert not by_feature(drift(manifest(), half, 0.9))["warning"]["brightness"]
+
+
+def test_rows_that_could_not_be_decoded_do_not_count():
+    broken = manifest(20, mean=0, labels=("broken",)).assign(
+        mean=np.nan, std=np.nan, width=pd.NA, height=pd.NA, error="no image"
+    )
+    pd.testing.assert_frame_equal(
+        drift(manifest(), pd.concat([manifest(), broken]), 0.1), drift(manifest(), manifest(), 0.1)
+    )
+
+
+def test_features_that_never_vary_can_be_compared():
+    grey = manifest().assign(mean=128.0, std=0.0)
+    assert (drift(grey, grey, 0.1)["distance"] == 0).all()
+    assert by_feature(drift(grey, grey.assign(mean=129.0), 0.1))["distance"]["brightness"] == 1
+
+
+def test_the_table_can_be_written_as_json():
+    table = drift(manifest(), manifest(mean=200), 0.1)
+    assert pd.DataFrame(json.loads(json.dumps(table.to_dict("records"), allow_nan=False))).equals(table)

@@ -1,0 +1,154 @@
+"""The rule by which a candidate takes the champion's place."""
+
+import dataclasses
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline import gate
+from stages.params import GateParams
+
+SETTINGS = GateParams(
+    confidence=0.95,
+    margin=0.01,
+    worst_class_recall=0.5,
+    calibration_error=0.1,
+    model_megabytes=10,
+    latency_ratio=1.5,
+    drift_warning=0.1,
+)
+SOUND = gate.Candidate("cat", 0.9, 0.05, 2.0)
+
+
+def answers(both, only_candidate, only_champion, neither=0):
+    """Two models' answers to as many images as are right for both, for one of them, for none."""
+    counts = (both, only_candidate, only_champion, neither)
+    return np.repeat([True, True, False, False], counts), np.repeat([True, False, True, False], counts)
+
+
+def difference(*counts, confidence=0.95):
+    return gate.compare(*answers(*counts), confidence, seed=0)
+
+
+def test_the_difference_is_that_of_the_accuracies_and_lies_in_its_interval():
+    found = difference(900, 60, 20, 20)
+    assert (found.images, found.only_candidate, found.only_champion) == (1000, 60, 20)
+    assert (found.accuracy, found.champion_accuracy) == (0.96, 0.92)
+    assert found.mean == pytest.approx(0.04)
+    assert found.low < found.mean < found.high
+
+
+def test_the_interval_is_the_bootstraps_of_images_drawn_one_by_one():
+    candidate, champion = answers(150, 20, 10, 20)
+    found = gate.compare(candidate, champion, 0.95, seed=1)
+    draw = np.random.default_rng(7).integers(0, 200, (10_000, 200))
+    resampled = candidate[draw].mean(axis=1) - champion[draw].mean(axis=1)
+    assert (found.low, found.high) == pytest.approx(np.quantile(resampled, [0.025, 0.975]), abs=0.006)
+
+
+def test_mcnemars_p_is_the_exact_one():
+    # Nine of ten discordant pairs on one side: 2 (1 + 10) / 1024.
+    assert difference(50, 9, 1).mcnemar_p == pytest.approx(22 / 1024)
+    assert difference(50, 1, 9).mcnemar_p == pytest.approx(22 / 1024)
+    assert difference(50, 5, 5).mcnemar_p == 1.0
+
+
+def test_more_confidence_is_a_wider_interval():
+    narrow, wide = (difference(900, 50, 50, confidence=confidence) for confidence in (0.5, 0.99))
+    assert wide.low < narrow.low < narrow.high < wide.high
+
+
+def test_the_interval_depends_on_nothing_but_answers_and_seed():
+    candidate, champion = answers(80, 10, 5, 5)
+    order = np.random.default_rng(3).permutation(100)
+    once = gate.compare(candidate, champion, 0.95, seed=0)
+    assert gate.compare(candidate[order], champion[order], 0.95, seed=0) == once
+
+
+def test_models_that_answer_alike_differ_by_nothing():
+    found = difference(90, 0, 0, 10)
+    assert (found.mean, found.low, found.high, found.mcnemar_p) == (0, 0, 0, 1)
+
+
+@pytest.mark.parametrize(("candidate", "champion"), [(True, True), (False, False), (True, False), (False, True)])
+def test_one_image_is_compared_too(candidate, champion):
+    found = gate.compare(np.array([candidate]), np.array([champion]), 0.95, seed=0)
+    assert found.images == 1
+    assert found.low == found.high == found.mean == candidate - champion
+    assert found.mcnemar_p == 1
+
+
+@pytest.mark.parametrize(
+    ("counts", "outcome", "reason"),
+    [
+        ((9_000, 500, 100, 400), "promoted", "not worse by the margin of 1 points"),
+        ((9_990, 0, 0, 10), "promoted", "not worse by the margin of 1 points"),
+        # Worse, but by less than the margin.
+        ((99_000, 100, 300, 600), "promoted", "not worse by the margin of 1 points"),
+        ((9_000, 100, 500, 400), "rejected", "worse by more than the margin of 1 points"),
+        ((90, 4, 4, 2), "undecided", "more test images would decide"),
+        ((9_000, 300, 400, 300), "undecided", "more test images would decide"),
+    ],
+)
+def test_the_interval_decides(counts, outcome, reason):
+    verdict = gate.decide(SOUND, difference(*counts), SETTINGS)
+    assert verdict.outcome == outcome
+    assert reason in verdict.reasons[-1]
+    assert f"on {sum(counts):,} images" in verdict.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("broken", "reason"),
+    [
+        ({"worst_class_recall": 0.49}, "of class cat, 49.00% are recognised, below gate.worst_class_recall, 50.00%"),
+        ({"calibration_error": 0.11}, r"\(ece\) is 0.1100, above gate.calibration_error, 0.1"),
+        ({"megabytes": 10.1}, "has 10.1 MB, above gate.model_megabytes, 10"),
+        ({"latency_ratio": 1.7, "latency_ratio_low": 1.51}, r"1.70 times .* \(at least 1.51\), above"),
+    ],
+)
+def test_a_floor_that_does_not_hold_rejects_whatever_the_accuracy(broken, reason):
+    candidate = dataclasses.replace(SOUND, **broken)
+    for found in (difference(50, 50, 0), None):
+        verdict = gate.decide(candidate, found, SETTINGS)
+        assert verdict.outcome == "rejected"
+        (given,) = verdict.reasons
+        assert re.search(reason, given)
+
+
+def test_every_floor_that_does_not_hold_is_told():
+    bad = gate.Candidate("dog", 0.0, 1.0, 99.0, 3.0, 2.9)
+    assert len(gate.decide(bad, None, SETTINGS).reasons) == 4
+
+
+def test_on_the_floor_is_not_below_it():
+    at_the_limits = gate.Candidate("cat", 0.5, 0.1, 10.0, 1.6, 1.5)
+    assert gate.decide(at_the_limits, None, SETTINGS).outcome == "promoted"
+
+
+def test_a_time_that_may_be_within_the_limit_does_not_reject():
+    slow_perhaps = dataclasses.replace(SOUND, latency_ratio=1.7, latency_ratio_low=1.4)
+    assert gate.decide(slow_perhaps, difference(9_990, 0, 0), SETTINGS).outcome == "promoted"
+
+
+def test_without_a_champion_the_floors_decide():
+    verdict = gate.decide(SOUND, None, SETTINGS)
+    assert (verdict.outcome, verdict.reasons) == ("promoted", ["there is no champion yet, and every floor holds"])
+
+
+def test_the_worst_class_is_that_of_which_least_is_recognised():
+    predictions = pd.DataFrame({"label": ["a", "a", "b", "b", "c"], "correct": [True, False, False, False, True]})
+    assert gate.worst_class(predictions) == ("b", 0.0)
+
+
+def test_a_class_without_test_images_is_not_the_worst():
+    labels = pd.Categorical(["a", "a"], categories=["a", "absent"])
+    assert gate.worst_class(pd.DataFrame({"label": labels, "correct": [True, False]})) == ("a", 0.5)
+
+
+def test_reasons_and_numbers_are_added_to_a_verdict_and_the_first_stays_as_it_was():
+    first = gate.Verdict("promoted", ["good"])
+    second = first.because("drift").with_numbers(a=1).with_numbers(b=2)
+    assert (second.reasons, second.numbers) == (["good", "drift"], {"a": 1, "b": 2})
+    assert (first.reasons, first.numbers) == (["good"], {})

@@ -1,0 +1,110 @@
+"""Retrainings are shared: data first, then branch and tags, and what could not be pushed is pushed later."""
+
+import shutil
+
+import pytest
+
+from pipeline import registry
+from pipeline.checkout import checkout
+from pipeline.errors import DvcFailed, GitFailed, PipelineError
+from pipeline.publication import Publication
+
+BRANCH = "retrain/2026-01-01T000000Z"
+
+
+@pytest.fixture
+def retrained(shared):
+    shared.retrain("2026-01-01T000000Z", 7)
+    return shared
+
+
+def publish(small, branch=BRANCH):
+    publication = Publication(small.found, print)
+    publication.remember(branch)
+    with checkout(small.found, branch, "night") as folder:
+        publication.publish(branch, folder)
+
+
+def waiting(small):
+    return Publication(small.found, print).waiting()
+
+
+def pushed(small, remote="origin"):
+    return small.git("ls-remote", "--refs", remote).split()[1::2]
+
+
+def store(small):
+    return small.folder.parent / "store"
+
+
+def test_a_colleague_gets_the_branch_with_its_model_and_the_registry(retrained, tmp_path):
+    registry.promote(retrained.folder, BRANCH)
+    retrained.git("tag", "a-persons-own")
+    # Any name will do where there is no origin.
+    retrained.git("remote", "rename", "origin", "upstream")
+    publish(retrained)
+    assert waiting(retrained) == []
+    assert pushed(retrained, "upstream") == [
+        f"refs/heads/{BRANCH}",
+        "refs/tags/model#champion#1",
+        "refs/tags/model@v0.0.1",
+    ]
+    retrained.git("clone", "--quiet", "--branch", BRANCH, str(tmp_path / "origin.git"), str(tmp_path / "colleague"))
+    with retrained.dvc(tmp_path / "colleague") as repo:
+        repo.pull()
+    assert "rate 7" in (tmp_path / "colleague/models/model.keras").read_text()
+
+
+def test_no_branch_is_pushed_whose_data_could_not_be(retrained):
+    store(retrained).rmdir()
+    store(retrained).write_text("in the way")
+    with pytest.raises(
+        DvcFailed, match=f"(?s)dvc push failed .*; {BRANCH} stays here, and is pushed with the next run"
+    ):
+        publish(retrained)
+    assert pushed(retrained) == []
+    assert waiting(retrained) == [BRANCH]
+
+
+def test_what_could_not_be_pushed_is_pushed_next_time(retrained):
+    origin = retrained.folder.parent / "origin.git"
+    origin.rename(origin.with_name("away.git"))
+    with pytest.raises(GitFailed, match=f"(?s)git push .*; {BRANCH} stays here, and is pushed with the next run"):
+        publish(retrained)
+    # The data went first.
+    assert any(store(retrained).rglob("*"))
+    assert waiting(retrained) == [BRANCH]
+    with pytest.raises(GitFailed):
+        Publication(retrained.found, print).publish_what_is_left()
+    assert waiting(retrained) == [BRANCH]
+
+    origin.with_name("away.git").rename(origin)
+    shutil.rmtree(store(retrained))
+    Publication(retrained.found, print).publish_what_is_left()
+    assert waiting(retrained) == []
+    assert pushed(retrained) == [f"refs/heads/{BRANCH}"]
+    # And the data again, wherever it may have gone.
+    assert any(store(retrained).rglob("*"))
+    assert retrained.git("worktree", "list", "--porcelain").count("worktree ") == 1
+
+
+def test_without_a_git_remote_the_result_stays_and_it_is_said_what_to_do(small):
+    small.retrain("2026-01-01T000000Z", 7)
+    with pytest.raises(PipelineError, match=r"there is no git remote to push to \(git remote add origin …\); .* stays"):
+        publish(small)
+    assert waiting(small) == [BRANCH]
+
+
+def test_a_branch_that_a_person_has_deleted_waits_no_more(small):
+    small.git("branch", BRANCH)
+    small.git("branch", f"{BRANCH}-more")
+    publication = Publication(small.found, print)
+    publication.remember(BRANCH)
+    publication.remember(f"{BRANCH}-more")
+    publication.remember(BRANCH)
+    assert waiting(small) == [f"{BRANCH}-more", BRANCH]
+    small.git("branch", "--delete", "--force", BRANCH)
+    assert waiting(small) == [f"{BRANCH}-more"]
+    # A branch below that name is none of that name.
+    small.git("branch", f"{BRANCH}/deep")
+    assert waiting(small) == [f"{BRANCH}-more"]
