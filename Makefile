@@ -7,7 +7,7 @@ export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
 .DEFAULT_GOAL := help
-.PHONY: help install pipeline test check lock
+.PHONY: help install pipeline test soak check lock
 
 help:  ## print this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -19,6 +19,13 @@ pipeline: install  ## run the pipeline: dvc repro
 
 test: install check  ## run every check and every test
 	python -m pytest -n 2 --dist loadfile
+
+KILLS ?= 100
+FLOW_RUNS ?= 50
+EPOCHS ?= 200
+soak: install  ## kill the pipeline 100 times (KILLS=1000 for a weekend), let it live long, and print what was counted
+	python -m pytest tests/end_to_end/test_kill_sweep.py tests/orchestration/test_long_life.py tests/resnet/test_long_life.py \
+	  --kills $(KILLS) --flow-runs $(FLOW_RUNS) --epochs $(EPOCHS)
 
 check: install  ## lint, types and import contracts
 	ruff check .

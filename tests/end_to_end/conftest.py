@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ ROOT = Path(__file__).parents[2]
 SMALL = {
     "data": {"path": "photos", "image_size": 16},
     "validate": {"smallest_class": {"at_least": 5, "severity": "fail"}},
-    "train": {"epochs": 1, "batch_size": 16, "crop_padding": 1},
+    # A checkpoint a step, for those who kill it.
+    "train": {"epochs": 2, "batch_size": 16, "crop_padding": 1, "ema_decay": 0.9, "checkpoint_seconds": 0},
 }
 
 
@@ -38,6 +40,18 @@ class Project:
         )
         assert (done.returncode != 0) == fails, done.stdout + done.stderr
         return done.stdout + done.stderr
+
+    def start(self, *command):
+        """Start a command in a session of its own; what it says is to be read line by line."""
+        return subprocess.Popen(
+            command,
+            cwd=self.folder,
+            env=self.environment | {"PYTHONUNBUFFERED": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
 
     def commit(self, message):
         self.run("git", "add", "--all")
@@ -86,6 +100,11 @@ def project(tmp_path_factory):
     take_photos(folder / "photos")
     made.set_params(**SMALL)
     made.run("git", "init", "--quiet")
-    made.run("dvc", "repro")
+    with made.start("dvc", "repro") as process:
+        # Each stage with what DVC does after it.
+        began = [(line.split("'")[1], time.monotonic()) for line in process.stdout if line.startswith("Running stage")]
+    assert process.returncode == 0
+    ends = [*(start for _, start in began[1:]), time.monotonic()]
+    made.seconds = {stage: end - start for (stage, start), end in zip(began, ends, strict=True)}
     made.commit("first run")
     return made

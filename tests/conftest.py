@@ -1,0 +1,157 @@
+"""What all tests share: a real Prefect server, a real browser, and the table of what tests counted."""
+
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import time
+
+import httpx
+import pytest
+from playwright.sync_api import sync_playwright
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--kills", type=int, default=4, help="kills of dvc at random moments in tests/end_to_end/test_kill_sweep.py"
+    )
+    parser.addoption("--flow-kills", type=int, default=3, help="kills of a flow there")
+    parser.addoption(
+        "--flow-runs", type=int, default=3, help="flow runs in one process in tests/orchestration/test_long_life.py"
+    )
+    parser.addoption("--epochs", type=int, default=10, help="epochs of the training in tests/resnet/test_long_life.py")
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Print what tests counted with `record_property("counted", ...)`, in xdist's workers too."""
+    reports = [report for status in ("passed", "failed") for report in terminalreporter.stats.get(status, [])]
+    rows = [text for report in reports for name, text in getattr(report, "user_properties", []) if name == "counted"]
+    if rows:
+        terminalreporter.section("counted")
+        table = [row.partition(": ")[::2] for row in rows]
+        width = max(len(what) for what, _ in table)
+        for what, figures in table:
+            terminalreporter.write_line(f"{what:{width}}  {figures}")
+
+
+def wait_for_truth(condition, seconds=60):
+    """Ask until the answer is true, and give it."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"waited {seconds} s in vain"
+        time.sleep(0.1)
+    return found
+
+
+@pytest.fixture
+def wait_for():
+    return wait_for_truth
+
+
+def growth_of(samples):
+    """By what share the last third of samples lies above the one in the middle, by median; the first warms up."""
+    assert len(samples) >= 3, f"growth shows in three samples or more; there are {len(samples)}"
+    third = len(samples) // 3
+    middle, last = statistics.median(samples[third : 2 * third]), statistics.median(samples[-third:])
+    return last / middle - 1
+
+
+@pytest.fixture
+def growth():
+    return growth_of
+
+
+@pytest.fixture(scope="session")
+def nobodys_settings(tmp_path_factory):
+    """An environment in which the settings of whoever runs the tests do not count."""
+    folder = tmp_path_factory.mktemp("home")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT")}
+    return kept | {
+        "HOME": str(folder),
+        "PREFECT_HOME": str(folder / "prefect"),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "DVC_SITE_CACHE_DIR": str(folder / "site-cache"),
+        "DVC_NO_ANALYTICS": "1",
+    }
+
+
+@pytest.fixture(scope="session")
+def prefect_server(nobodys_settings):
+    """The address of a Prefect server of our own."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, env=nobodys_settings, **silent) as process:
+        url = f"http://127.0.0.1:{port}/api"
+
+        def answers():
+            try:
+                return httpx.get(f"{url}/health").is_success
+            except httpx.HTTPError:
+                return False
+
+        wait_for_truth(answers, 120)
+        yield url
+        process.terminate()
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """Chromium as the system has it, started without any way out to a network."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("no Chromium is installed here (apt-get install chromium): nothing was looked at in a browser")
+    with sync_playwright() as driver:
+        closed = ["--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND"]
+        browser = driver.chromium.launch(executable_path=program, args=closed)
+        yield browser
+        browser.close()
+
+
+class Opened:
+    """A page that was opened from disk, with all that it said and asked for."""
+
+    def __init__(self, browser, file, width, scheme):
+        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True)
+        self.page = context.new_page()
+        self.said, self.requests = [], []
+        self.page.on("console", lambda message: self.said.append(message.text))
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.goto(file.absolute().as_uri())
+        self.page.wait_for_load_state("networkidle")
+        self.asked = [url for url in self.requests[1:] if not url.startswith("data:")]
+
+    def ask(self, script):
+        return self.page.evaluate(script)
+
+
+@pytest.fixture
+def open_page(chromium):
+    """Open a file as a person does: phone 390 pixels, desktop 1280."""
+    opened = []
+
+    def open_file(file, width=1280, scheme="light"):
+        opened.append(Opened(chromium, file, width, scheme))
+        return opened[-1]
+
+    yield open_file
+    for one in opened:
+        one.page.context.close()
+
+
+@pytest.fixture
+def keep_screenshot(request):
+    """Keep a picture of a page in logs/screenshots, for a person to look at."""
+
+    def keep(opened, name):
+        folder = request.config.rootpath / "logs/screenshots"
+        folder.mkdir(parents=True, exist_ok=True)
+        opened.page.screenshot(path=folder / f"{name}.png", full_page=True)
+
+    return keep
