@@ -81,6 +81,8 @@ def _read(file: Path | str | BinaryIO) -> bytes:
     if isinstance(file, Path | str):
         with open(file, "rb") as opened:
             return _read(opened)
+    # From its beginning, wherever whoever wrote it has stopped.
+    file.seek(0)
     content = file.read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
         raise ValueError(f"it has more than {MOST_BYTES:,} bytes")

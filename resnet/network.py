@@ -5,7 +5,7 @@ walks a functional graph by recursion and ends a plain thousand-layer one in Rec
 """
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 import keras
@@ -34,15 +34,16 @@ class Architecture:
     pooling: Pooling | None
     classifier_activation: str | None
 
-    def build(self, convolutions: type[Convolutions] = Convolutions) -> keras.Model:
+    def build(self, form: "Form | None" = None) -> keras.Model:
         """Build the network with fresh weights, of stock layers unless told otherwise."""
+        form = form or STOCK
         row = self.variant
-        conv = convolutions(row.bias)
+        conv = form.convolutions(row.bias)
         inputs = keras.Input(self.input_shape, name="image")
         x = preprocessing(inputs, row)
         x = stem(x, row, conv)
         for number, group in enumerate(groups(row), start=2):
-            x = stack(x, group, row, conv, name=f"conv{number}")
+            x = form.stack(x, group, row, conv, f"conv{number}")
         if row.block == "preactivation":
             x = conv.norm_relu(x, name="post")
         model = keras.Model(inputs, self._head(x), name=row.name)
@@ -68,7 +69,7 @@ def create(
     classifier_activation: str | None = "softmax",
     shortcut: Shortcut | None = None,
     stem: Stem | None = None,
-    convolutions: type[Convolutions] = Convolutions,
+    form: "Form | None" = None,
 ) -> keras.Model:
     """Build a residual network that takes raw RGB images of values 0 to 255.
 
@@ -77,7 +78,7 @@ def create(
         pooling: What ends a network without top; None leaves the feature map.
         shortcut: Option A, B or C instead of the row's own.
         stem: `large` (7x7, stride 2, max-pool) or `small` (3x3) instead of the one for this image size.
-        convolutions: What the network is built of; stock layers unless told otherwise.
+        form: What the network is built of; stock layers unless told otherwise.
 
     Shapes:
         (N, H, W, 3) uint8 or float to (N, classes); without top (N, H / 32, W / 32, C), or (N, C) pooled.
@@ -94,7 +95,7 @@ def create(
         if getattr(row, key) not in choices:
             raise ValueError(f"{key} is {getattr(row, key)!r}; expected one of {', '.join(choices)}")
     architecture = Architecture(row, (*input_shape,), classes, include_top, pooling, classifier_activation)
-    return architecture.build(convolutions)
+    return architecture.build(form)
 
 
 def stem_for(row: Variant, input_shape: tuple[int | None, int | None, int]) -> Stem:
@@ -140,13 +141,17 @@ def groups(row: Variant) -> Iterator[list[tuple[int, int]]]:
 
 def stack(x: Tensor, group: list[tuple[int, int]], row: Variant, conv: Convolutions, name: str) -> Tensor:
     """A group: its blocks one behind the other, each a model of its own."""
-    block_inputs = keras.Input(x.shape[1:], name="in")
-    blocks: list[keras.Model] = []
+    blocks: list[layers.Layer] = []
     shape = x.shape[1:]
     for number, (filters, stride) in enumerate(group, start=1):
         blocks.append(block_model(row, shape, filters, stride, conv, f"{name}_block{number}"))
         shape = blocks[-1].output_shape[1:]
-    return keras.Sequential([block_inputs, *blocks], name=name)(x)
+    return chain(x, blocks, name)
+
+
+def chain(x: Tensor, blocks: list[layers.Layer], name: str) -> Tensor:
+    """Put the blocks of a group behind one another."""
+    return keras.Sequential([keras.Input(x.shape[1:], name="in"), *blocks], name=name)(x)
 
 
 def block_model(
@@ -156,6 +161,17 @@ def block_model(
     inputs = keras.Input(shape, name="in")
     outputs = BLOCKS[row.block](inputs, filters, stride, SHORTCUTS[row.shortcut], conv)
     return keras.Model(inputs, outputs, name=name)
+
+
+@dataclasses.dataclass(frozen=True)
+class Form:
+    """What a network is built of: its convolutions, and the way in which blocks become a group."""
+
+    convolutions: type[Convolutions] = Convolutions
+    stack: Callable[[Tensor, list[tuple[int, int]], Variant, Convolutions, str], Tensor] = stack
+
+
+STOCK = Form()
 
 
 def _check(

@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 
 from resnet.classifier import load_classifier
 from resnet.errors import BadInput
+from resnet.training_form import portable_weights, set_portable_weights
 from resnet.variants import IMAGENET_WEIGHTS
 
 # The kernel and the bias of the last layer.
 _OF_HEAD = 2
+
+Weights = list[NDArray[np.generic]]
 
 
 def start_from_file(model: keras.Model, path: Path, classes: Sequence[str]) -> bool:
@@ -27,7 +30,7 @@ def start_from_file(model: keras.Model, path: Path, classes: Sequence[str]) -> b
         raise BadInput(f"{path} holds {source.model.name}, which is no start for {model.name}")
     weights = source.model.get_weights()
     same_classes = list(classes) == source.classes
-    _give(model, weights if same_classes else [*weights[:-_OF_HEAD], *model.get_weights()[-_OF_HEAD:]], str(path))
+    _give(model, weights if same_classes else [*weights[:-_OF_HEAD], *_head(model)], str(path))
     return same_classes
 
 
@@ -48,11 +51,15 @@ def start_from_imagenet(model: keras.Model) -> None:
             f"the ImageNet weights of {model.name} cannot be loaded ({error}); without network, save that file in "
             f"{home / 'models'}, or start from a .keras file"
         ) from error
-    _give(model, [*theirs.get_weights(), *model.get_weights()[-_OF_HEAD:]], "imagenet")
+    _give(model, [*theirs.get_weights(), *_head(model)], "imagenet")
 
 
-def _give(model: keras.Model, weights: list[NDArray[np.generic]], origin: str) -> None:
-    own, given = ([tuple(weight.shape) for weight in part] for part in (model.weights, weights))
+def _head(model: keras.Model) -> Weights:
+    return model.get_weights()[-_OF_HEAD:]
+
+
+def _give(model: keras.Model, weights: Weights, origin: str) -> None:
+    own, given = ([tuple(weight.shape) for weight in part] for part in (portable_weights(model), weights))
     if own != given:
         differing = next((pair for pair in zip(own, given, strict=False) if pair[0] != pair[1]), (len(own), len(given)))
         raise BadInput(
@@ -60,4 +67,4 @@ def _give(model: keras.Model, weights: list[NDArray[np.generic]], origin: str) -
             "shortcut and stem must be those they were trained with (images below 64 pixels get the small stem, "
             "ImageNet's weights need the large one)"
         )
-    model.set_weights(weights)
+    set_portable_weights(model, weights)

@@ -1,25 +1,36 @@
 """The form of a network that trains, and the way back to the one that is saved."""
 
 import contextlib
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
+import numpy as np
+from keras import layers
+from numpy.typing import NDArray
 
 from resnet.fused import FusedConvolutions
-from resnet.network import create
+from resnet.looped import LoopedBlocks, LoopedStack
+from resnet.network import Form, create
 
 
-def create_for_training(name: str, *, precision: str = "float32", **arguments: Any) -> keras.Model:
+def create_for_training(
+    name: str, *, precision: str = "float32", rematerialize: bool = False, **arguments: Any
+) -> keras.Model:
     """Build the form of a network that trains fast; `portable` turns it into the one to save.
 
     Args:
         name: A name of `resnet.names()`.
         precision: A Keras dtype policy: float32, mixed_bfloat16 or mixed_float16.
+        rematerialize: Take less memory and more time: of equal blocks that follow each other, only every so manyth
+            one's input is kept for the backward pass, and memory grows with the square root of their number.
         **arguments: As for `resnet.create`.
     """
+    # Two blocks already take less memory in a loop that keeps no more than it must.
+    stack = LoopedStack(least=2, rematerialize=True) if rematerialize else LoopedStack()
     with _dtype_policy(precision):
-        return create(name, convolutions=FusedConvolutions, **arguments)
+        return create(name, form=Form(FusedConvolutions, stack), **arguments)
 
 
 def portable(model: keras.Model) -> keras.Model:
@@ -33,8 +44,39 @@ def portable(model: keras.Model) -> keras.Model:
         raise ValueError(f"expected a model made by resnet.create or resnet.create_for_training, got {model.name!r}")
     with _dtype_policy("float32"):
         twin = architecture.build()
-    twin.set_weights(model.get_weights())
+    twin.set_weights(portable_weights(model))
     return twin
+
+
+def portable_weights(model: keras.Model) -> list[NDArray[np.generic]]:
+    """The weights of a network as its stock form has them."""
+    return [
+        weight
+        for layer in _layers(model)
+        for weight in (layer.unstacked() if isinstance(layer, LoopedBlocks) else layer.get_weights())
+    ]
+
+
+def set_portable_weights(model: keras.Model, weights: Sequence[NDArray[np.generic]]) -> None:
+    """Give a network weights as its stock form has them."""
+    left = iter(weights)
+    for layer in _layers(model):
+        looped = isinstance(layer, LoopedBlocks)
+        count = len(layer.weights) * (layer.repeats if looped else 1)
+        own = list(itertools.islice(left, count))
+        if looped:
+            layer.stack(own)
+        else:
+            layer.set_weights(own)
+
+
+def _layers(model: keras.Model) -> Iterator[layers.Layer]:
+    """The layers that have weights of their own."""
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from _layers(layer)
+        else:
+            yield layer
 
 
 @contextlib.contextmanager

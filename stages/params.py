@@ -181,6 +181,7 @@ class TrainParams(Section):
     patience: Positive | None
     keep: Literal["last", "best"]
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"]
+    rematerialize: bool
     deterministic: bool
     device: Literal["cpu", "gpu"]
     threads: Positive

@@ -65,6 +65,7 @@ def run(params: Params) -> None:
         model = create_for_training(
             params.model.name,
             precision=settings.precision,
+            rematerialize=settings.rematerialize,
             input_shape=train.images.shape[1:],
             classes=len(classes),
             shortcut=params.model.shortcut,

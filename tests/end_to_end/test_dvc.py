@@ -221,8 +221,8 @@ def test_no_stage_reads_a_file_of_the_project_that_it_does_not_declare(project, 
             own = [line for line in opened.read_text().splitlines() if line.startswith(f"{project.folder}/")]
             read = {line.removeprefix(f"{project.folder}/").replace("__pycache__/", "") for line in own}
             read = {path.split(".cpython-")[0] + ".py" if ".cpython-" in path else path for path in read}
-            # Checkpoints change when a result is there, and never what it is.
-            unversioned = ("logs/", ".dvc/tmp/checkpoints/", "dvc.lock")
+            # Checkpoints and locks change when a result is there, and never what it is.
+            unversioned = ("logs/", ".dvc/tmp/checkpoints/", ".dvc/tmp/stages/", "dvc.lock")
             declared = ("params.yaml", "photos", "dvc.yaml", *unversioned, *stage["deps"], *outputs(stage))
             strangers = {path for path in read if not path.startswith(declared) and (project.folder / path).exists()}
             assert not strangers, name

@@ -5,8 +5,9 @@ from sklearn.datasets import load_digits
 
 import resnet
 from resnet import finetuning, pretrained
-from resnet.convolutions import Convolutions
 from resnet.fused import FusedConvolutions
+from resnet.looped import LoopedStack
+from resnet.network import STOCK, Form
 from resnet.recipe import Recipe
 from resnet.sgd import SGD
 
@@ -15,10 +16,13 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't
 FROZEN = Recipe(epochs=2, batch_size=10, body_learning_rate=0, crop_padding=0, horizontal_flip=False)
 
 
-@pytest.fixture(params=[Convolutions, FusedConvolutions], ids=["stock", "fused"])
+LOOPED = Form(FusedConvolutions, LoopedStack(least=2))
+
+
+@pytest.fixture(params=[STOCK, Form(FusedConvolutions), LOOPED], ids=["stock", "fused", "looped"])
 def model(request, tiny, randomised):
     """A network whose averages are far from any batch's own moments."""
-    return randomised(tiny("resnet20").architecture.build(request.param))
+    return randomised(tiny("resnet20", repeats=(3, 1, 1)).architecture.build(request.param))
 
 
 def test_a_frozen_body_stays_to_the_bit_and_the_head_learns(model, dark_and_bright):

@@ -201,7 +201,7 @@ def test_a_thousand_layers_build_and_train_a_step_at_pythons_own_recursion_limit
     model = resnet.create_for_training(name, input_shape=(8, 8, 3), classes=2)
     assert model.count_params() == resnet.describe(name, 8, 2).stored
     before = model.get_layer("conv1_conv").kernel.numpy()
-    model.compile("sgd", "categorical_crossentropy", run_eagerly=True)
+    model.compile("sgd", "categorical_crossentropy", jit_compile=False)
     loss = model.train_on_batch(noise(2), np.eye(2, dtype=np.float32))
     assert np.isfinite(loss)
     assert not np.array_equal(model.get_layer("conv1_conv").kernel.numpy(), before)

@@ -10,6 +10,9 @@ import pytest
 
 import resnet
 from resnet.checkpoints import Checkpoints
+from resnet.fused import FusedConvolutions
+from resnet.looped import LoopedStack
+from resnet.network import Architecture, Form
 
 RECIPE = resnet.Recipe(
     epochs=3,
@@ -60,13 +63,20 @@ def small_network(precision="float32"):
         keras.config.set_dtype_policy("float32")
 
 
+def looped_network(_):
+    """A network with a loop in it, the same at each call."""
+    keras.utils.set_random_seed(0)
+    row = dataclasses.replace(resnet.variant("resnet20"), repeats=(5, 1, 1), filters=(4, 8, 12))
+    return Architecture(row, (8, 8, 3), 2, True, None, "softmax").build(Form(FusedConvolutions, LoopedStack(3, True)))
+
+
 @pytest.fixture(scope="module")
 def train(dark_and_bright):
     """Train a new network, perhaps not to the end; return the bytes of its weights and its history."""
     images, labels = dark_and_bright
 
-    def run(recipe=RECIPE, precision="float32", checkpoints=None, kill=0):
-        model = small_network(precision)
+    def run(recipe=RECIPE, precision="float32", checkpoints=None, kill=0, network=small_network):
+        model = network(precision)
         # Validation is turned upside down, so that it gets worse and the best epoch is not the last.
         history = resnet.fit(
             model,
@@ -105,6 +115,13 @@ def test_mixed_precision_is_taken_up_with_the_same_bits(train, uninterrupted, tm
     with pytest.raises(Killed):
         train(precision=precision, checkpoints=checkpoints, kill=STEPS + 3)
     assert train(precision=precision, checkpoints=checkpoints) == uninterrupted(precision=precision)
+
+
+def test_a_network_with_loops_is_taken_up_with_the_same_bits(train, uninterrupted, tmp_path):
+    checkpoints = Checkpoints(tmp_path, 0)
+    with pytest.raises(Killed):
+        train(checkpoints=checkpoints, kill=STEPS + 3, network=looped_network)
+    assert train(checkpoints=checkpoints, network=looped_network) == uninterrupted(network=looped_network)
 
 
 @pytest.mark.parametrize(

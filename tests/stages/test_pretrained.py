@@ -1,6 +1,7 @@
 """A training of the pipeline that begins with the weights of another one."""
 
 import hashlib
+import json
 import zipfile
 
 import keras
@@ -9,6 +10,7 @@ import pytest
 
 from stages import pretrained
 from stages.errors import BadInput
+from stages.prepared import MANIFEST
 
 
 def sha256(path):
@@ -19,7 +21,7 @@ def test_a_frozen_body_is_that_of_the_file_and_all_parameters_are_counted(prepar
     photos(count=30)
     prepared()
     (here / "reports").mkdir()
-    (here / "reports/validation.json").write_text('{"success": true}')
+    (here / "reports/validation.json").write_text(json.dumps({"success": True, "manifest": sha256(MANIFEST)}))
     changes = {"train.epochs": 1, "train.batch_size": 8, "train.crop_padding": 1}
     settings(**changes)
     assert run_stage("train").returncode == 0
