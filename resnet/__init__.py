@@ -9,9 +9,14 @@ Keras is imported when it is first needed, so that the table of architectures co
 
 import functools
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 from resnet.variants import Variant, names, variant
+
+# TensorFlow convolves by oneDNN only on CPUs with instructions made for networks, though it takes half the time on
+# others too (benchmarks/LOG.md). What TensorFlow is told once it is imported comes too late.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 if TYPE_CHECKING:
     from resnet.checkpoints import Checkpoints

@@ -62,16 +62,14 @@ def gradient_norms(model: keras.Model, images: NDArray[np.uint8], labels: NDArra
 def take_steps(
     model: keras.Model, batches: Iterator[tuple[NDArray[np.uint8], NDArray[np.integer]]], learning_rate: float
 ) -> None:
-    """Train a network in place, a step a batch, by plain SGD with momentum.
-
-    A network of many layers takes longer to be traced than a few steps take without that.
-    """
+    """Train a network in place, a step a batch, by plain SGD with momentum."""
     model.compile(
         optimizer=keras.optimizers.SGD(learning_rate, MOMENTUM),
         loss="categorical_crossentropy",
-        run_eagerly=True,
         jit_compile=False,
     )
+    # Or else TensorFlow would trace the first step twice.
+    model.optimizer.build(model.trainable_variables)
     for images, labels in batches:
         model.train_on_batch(images, smoothed_targets(labels, model.output_shape[-1]))
 

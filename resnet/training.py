@@ -71,10 +71,12 @@ def fit(
                 body_rate=recipe.body_learning_rate,
             ),
             loss="categorical_crossentropy",
-            metrics=["accuracy"],
+            metrics=[keras.metrics.CategoricalAccuracy("accuracy")],
             # Keras would choose XLA wherever a GPU is plugged in, even when the CPU is to be used, which it slows.
             jit_compile=False,
         )
+        # Variables made within the first step, as by a metric that is but a name, would have TensorFlow trace it twice.
+        model.optimizer.build(model.trainable_variables)
         start = Start(checkpoints.newest() if checkpoints else None, recipe)
         chosen = [
             RestOfEpoch(start, steps),

@@ -22,6 +22,9 @@ Severity = Literal["fail", "warn"]
 # A data set of twenty thousand classes; ruamel takes seconds for it.
 MOST_YAML_CHARACTERS = 500_000
 _SHOWN = 200
+_LONGEST_REASON = 1000
+# More mistakes than a person makes at once; beyond them the file is another one.
+_MOST_MISTAKES = 10
 _ITEMS = {"string_too_short": "character", "too_short": "item"}
 
 
@@ -296,7 +299,10 @@ def load(path: Path) -> Params:
     try:
         return Params.model_validate(content)
     except ValidationError as error:
-        sentences = [_sentence(detail) for detail in error.errors(include_url=False)]
+        mistakes = error.errors(include_url=False)
+        sentences = [_sentence(detail) for detail in mistakes[:_MOST_MISTAKES]]
+        if len(mistakes) > _MOST_MISTAKES:
+            sentences.append(f"and {len(mistakes) - _MOST_MISTAKES} more")
         raise BadInput(f"{path}: " + "; ".join(sentences)) from error
 
 
@@ -339,12 +345,17 @@ class _WithoutAliases(Composer):
 
 
 def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+    return _legible(repr(value), _SHOWN)
+
+
+def _legible(text: str, most: int) -> str:
+    """A text of any length and characters as part of a sentence."""
+    escaped = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text[: most + 1])
+    return escaped if len(text) <= most else f"{escaped[:most]}…"
 
 
 def _sentence(detail: ErrorDetails) -> str:
-    location = [str(part) for part in detail["loc"]]
+    location = [_legible(str(part), _SHOWN) for part in detail["loc"]]
     key = ".".join(location)
     match detail["type"]:
         case "extra_forbidden":
@@ -353,7 +364,7 @@ def _sentence(detail: ErrorDetails) -> str:
         case "missing":
             return f"{key} is missing"
         case "value_error":
-            reason = str(detail["ctx"]["error"])
+            reason = _legible(str(detail["ctx"]["error"]), _LONGEST_REASON)
             return f"{key}: {reason}" if key else reason
         case "model_type":
             return f"{key} must be a mapping of keys, but is {_shown(detail['input'])}"

@@ -21,6 +21,7 @@ def pytest_addoption(parser):
     parser.addoption(
         "--flow-runs", type=int, default=3, help="flow runs in one process in tests/orchestration/test_long_life.py"
     )
+    parser.addoption("--fuzz-inputs", type=int, default=1000, help="inputs of the fuzzer in tests/fuzz")
     parser.addoption("--epochs", type=int, default=10, help="epochs of the training in tests/resnet/test_long_life.py")
 
 

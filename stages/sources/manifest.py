@@ -14,6 +14,7 @@ from stages.splits import SPLITS
 
 OWN = ("path", "label", "split", "group")
 _SHOWN = 3
+_LONGEST_SHOWN = 200
 
 
 def read_manifest(table: Path, root: Path) -> list[Entry]:
@@ -55,6 +56,6 @@ def _properties(rows: pd.DataFrame) -> list[dict[str, str | float | None]]:
 
 def _refuse(table: Path, what: str, rows: pd.DataFrame, column: str = "path") -> None:
     if len(rows):
-        shown = ", ".join(repr(value) for value in rows[column][:_SHOWN])
+        shown = ", ".join(repr(value)[:_LONGEST_SHOWN] for value in rows[column][:_SHOWN])
         more = f" and {len(rows) - _SHOWN} more" if len(rows) > _SHOWN else ""
         raise BadInput(f"{len(rows)} rows of {table} {what}: {shown}{more}")
