@@ -12,7 +12,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import AliasEvent
 
 from resnet.variants import IMAGENET_WEIGHTS, Shortcut, Stem, variant
-from stages.errors import BadInput
+from stages.errors import BadInput, legible
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -330,7 +330,7 @@ def read_yaml(path: Path) -> Any:
         reason = str(error)
         if isinstance(error, MarkedYAMLError) and error.problem_mark:
             reason = f"line {error.problem_mark.line + 1}: {error.context or ''} {error.problem}"
-        raise BadInput(f"{path} is not valid YAML: {' '.join(reason.split())[:500]}") from error
+        raise BadInput(f"{path} is not valid YAML: {legible(reason, _LONGEST_REASON)}") from error
 
 
 class _WithoutAliases(Composer):
@@ -345,17 +345,11 @@ class _WithoutAliases(Composer):
 
 
 def _shown(value: object) -> str:
-    return _legible(repr(value), _SHOWN)
-
-
-def _legible(text: str, most: int) -> str:
-    """A text of any length and characters as part of a sentence."""
-    escaped = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text[: most + 1])
-    return escaped if len(text) <= most else f"{escaped[:most]}…"
+    return legible(repr(value), _SHOWN)
 
 
 def _sentence(detail: ErrorDetails) -> str:
-    location = [_legible(str(part), _SHOWN) for part in detail["loc"]]
+    location = [legible(str(part), _SHOWN) for part in detail["loc"]]
     key = ".".join(location)
     match detail["type"]:
         case "extra_forbidden":
@@ -364,7 +358,7 @@ def _sentence(detail: ErrorDetails) -> str:
         case "missing":
             return f"{key} is missing"
         case "value_error":
-            reason = _legible(str(detail["ctx"]["error"]), _LONGEST_REASON)
+            reason = legible(str(detail["ctx"]["error"]), _LONGEST_REASON)
             return f"{key}: {reason}" if key else reason
         case "model_type":
             return f"{key} must be a mapping of keys, but is {_shown(detail['input'])}"

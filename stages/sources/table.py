@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from stages.errors import BadInput
+from stages.errors import BadInput, legible
 
 # Four are ours, and each other is a property of the images that the report looks into.
 MOST_COLUMNS = 100
@@ -21,6 +21,7 @@ MOST_LINE = 1_000_000
 # What all rows of a Parquet file may take, where texts that repeat count once.
 MOST_BYTES = 4_000_000_000
 _SHOWN = 3
+_LONGEST_REASON = 500
 
 
 def read_table(table: Path) -> pd.DataFrame:
@@ -33,7 +34,7 @@ def read_table(table: Path) -> pd.DataFrame:
     try:
         return read(table)
     except (OSError, ValueError, TypeError, MemoryError, csv.Error, pa.ArrowException) as error:
-        raise BadInput(f"{table} cannot be read as a table: {' '.join(str(error).split())[:500]}") from error
+        raise BadInput(f"{table} cannot be read as a table: {legible(str(error), _LONGEST_REASON)}") from error
 
 
 def _read_csv(table: Path) -> pd.DataFrame:
