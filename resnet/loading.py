@@ -18,7 +18,7 @@ from typing import Any
 import h5py
 import keras
 
-from resnet.errors import BadInput
+from resnet.errors import NO_ROOM, BadInput
 
 _CONFIG, _WEIGHTS, _CLASSES = "config.json", "model.weights.h5", "classes.json"
 _MEMBERS = {_CONFIG, _WEIGHTS, _CLASSES, "metadata.json"}
@@ -92,6 +92,9 @@ def _opened(path: Path | str) -> Iterator[zipfile.ZipFile]:
             _check_parts(archive.infolist())
             yield archive
     except Exception as error:  # Keras, HDF5 and zipfile raise whatever they like on what is damaged or forged
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            # That is no fault of the file, which is unpacked to be read.
+            raise
         # Keras tells the whole config before it tells what is wrong with it.
         reason = str(error).rpartition("Exception encountered: ")[2]
         reason = " ".join(reason.split())[:300] or type(error).__name__

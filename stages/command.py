@@ -74,6 +74,8 @@ def _remedy(error: Exception) -> str:
             return "; there is no room to write: free some, and start again"
         case errno.EACCES | errno.EPERM | errno.EROFS:
             return "; this may not be written or read: change that, and start again"
+        case errno.ENOENT:
+            return "; it is missing or has gone meanwhile: bring it back (`dvc checkout`), and start again"
     return ""
 
 
