@@ -23,9 +23,10 @@ test: install check  ## run every check and every test
 KILLS ?= 100
 FLOW_RUNS ?= 50
 EPOCHS ?= 200
-soak: install  ## kill the pipeline 100 times (KILLS=1000 for a weekend), let it live long, and print what was counted
+INPUTS ?= 100000
+soak: install  ## kill the pipeline 100 times (KILLS=1000 for a weekend), let it live long, feed it anything; print what was counted
 	python -m pytest tests/end_to_end/test_kill_sweep.py tests/orchestration/test_long_life.py tests/resnet/test_long_life.py \
-	  --kills $(KILLS) --flow-runs $(FLOW_RUNS) --epochs $(EPOCHS)
+	  tests/fuzz --kills $(KILLS) --flow-runs $(FLOW_RUNS) --epochs $(EPOCHS) --fuzz-inputs $(INPUTS)
 
 check: install  ## lint, types and import contracts
 	ruff check .

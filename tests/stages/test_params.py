@@ -5,6 +5,11 @@ from pydantic import ValidationError
 
 from stages.params import load
 
+# Nine lines that stand for a billion words.
+EXPLOSION = b"a0: &a0 [ha, ha]\n" + b"".join(
+    f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n".encode() for n in range(1, 9)
+)
+
 
 @pytest.mark.parametrize(
     ("changes", "sentence"),
@@ -146,6 +151,9 @@ def test_an_unknown_architecture_is_told_with_the_nearest_ones(params_file, refu
         pytest.param("title: Zähler".encode("latin-1"), "is not valid YAML: .*utf-8", id="Latin-1"),
         pytest.param(b"seed: \x00\n", "is not valid YAML: .*#x0000", id="binary"),
         pytest.param(b"seed: !!python/object/apply:os.getcwd []\n", "is not valid YAML: .*constructor", id="code"),
+        pytest.param(EXPLOSION, "is not valid YAML: line 2: .a0 is an alias; write its value out", id="aliases"),
+        pytest.param(b"[" * 5000, "is not valid YAML: .*recursion", id="endless depth"),
+        pytest.param(b"seed: 0\n" * 100_000, "is not valid YAML: .*more than 500,000 characters", id="endless file"),
         pytest.param(b"seed: " + b"9" * 5000, "is not valid YAML: .*5000 digits", id="endless number"),
     ],
 )
