@@ -1,6 +1,7 @@
 """From an image file to the array that a network takes: the one way, for training and for serving."""
 
 import io
+import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,12 +82,12 @@ def _read(file: Path | str | BinaryIO) -> bytes:
     if isinstance(file, Path | str):
         with open(file, "rb") as opened:
             return _read(opened)
-    # From its beginning, wherever whoever wrote it has stopped.
-    file.seek(0)
-    content = file.read(MOST_BYTES + 1)
-    if len(content) > MOST_BYTES:
+    size = file.seek(0, os.SEEK_END)
+    if size > MOST_BYTES:
         raise ValueError(f"it has more than {MOST_BYTES:,} bytes")
-    return content
+    # From its beginning, wherever whoever wrote it has stopped, and no more than that: a device has no end.
+    file.seek(0)
+    return file.read(size)
 
 
 def _check_costs(image: Image.Image, content: bytes) -> None:

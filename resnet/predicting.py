@@ -1,6 +1,7 @@
 """Predict the classes of image files of any number: read, predicted and handed on batch by batch."""
 
 import itertools
+import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from resnet.images import UnreadableImage, read_picture
 from resnet.picture_files import Failure
 
 Pixels = NDArray[np.uint8]
+# More of them would take Python's lock in turns and keep the predictions waiting for it.
+READERS = min(4, os.cpu_count() or 1)
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ def _read_ahead(
     """Read the next batch while the last one is being predicted."""
     waiting: list[Future[tuple[Path, Pixels | Failure]]] = []
     remaining = iter(found)
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(READERS) as pool:
         while chunk := list(itertools.islice(remaining, batch_size)):
             coming = [pool.submit(_read, item, side) for item in chunk]
             if waiting:
