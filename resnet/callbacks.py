@@ -32,7 +32,7 @@ class LearningRateLog(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         if logs is not None:
-            logs["learning_rate"] = float(self.schedule(int(self.model.optimizer.iterations) - 1))
+            logs["learning_rate"] = float(self.schedule(int(self.model.optimizer.iterations.numpy()) - 1))
 
 
 class StopOnDivergence(keras.callbacks.Callback):
@@ -64,7 +64,7 @@ class StopOnDivergence(keras.callbacks.Callback):
             self._stop(f"the weights became infinite or NaN in epoch {epoch + 1}")
 
     def _stop(self, what: str) -> NoReturn:
-        rate = float(self.schedule(int(self.model.optimizer.iterations) - 1))
+        rate = float(self.schedule(int(self.model.optimizer.iterations.numpy()) - 1))
         raise TrainingDiverged(f"{what}, at learning rate {rate:.4g}; lower the learning rate or lengthen the warm-up")
 
 

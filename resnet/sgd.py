@@ -40,7 +40,10 @@ class SGD(keras.optimizers.SGD):
     def _with_decay(self, gradient: Any, variable: Any) -> Any:
         if gradient is None or variable.name != "kernel" or not self.kernel_decay:
             return gradient
-        return ops.add(gradient, ops.multiply(ops.cast(variable, gradient.dtype), self.kernel_decay))
+        # On several devices each adds its share, since their gradients are summed after this.
+        strategy = getattr(self, "_distribution_strategy", None)
+        share = self.kernel_decay / (strategy.num_replicas_in_sync if strategy else 1)
+        return ops.add(gradient, ops.multiply(ops.cast(variable, gradient.dtype), share))
 
     def _at_its_rate(self, gradient: Any, variable: Any) -> Any:
         if gradient is None or self.body_rate == 1 or is_of_head(variable):

@@ -1,6 +1,7 @@
 """Fit a network to images."""
 
 import contextlib
+import functools
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from resnet import schedules
 from resnet.batches import steps_per_epoch, training_batches
 from resnet.callbacks import EarlyStopping, History, KeepBest, LearningRateLog, MovingAverage, StopOnDivergence
 from resnet.checkpoints import Checkpoints
+from resnet.devices import OneState, count, devices_of, restartable, shared_equally
 from resnet.evaluation import EvaluationBatches
 from resnet.finetuning import body_frozen
 from resnet.recipe import Recipe
@@ -39,7 +41,8 @@ def fit(
     A training that was killed and begun again with the same network, data and recipe ends with the same bits.
 
     Args:
-        model: With softmax or other probabilities at its end.
+        model: With softmax or other probabilities at its end; it is trained on the devices that it was built on, those
+            of a `tf.distribute.MirroredStrategy` too.
         validation: Images and labels to measure on after every epoch.
         checkpoints: Where the training is kept after every epoch.
         tensorboard: A folder for TensorBoard's logs.
@@ -61,7 +64,10 @@ def fit(
     classes = model.output_shape[-1]
     steps = steps_per_epoch(len(images), recipe)
     schedule = learning_rate(recipe, steps)
-    with body_frozen(model) if recipe.body_learning_rate == 0 else contextlib.nullcontext():
+    with (
+        body_frozen(model) if recipe.body_learning_rate == 0 else contextlib.nullcontext(),
+        devices_of(model),
+    ):
         model.compile(
             optimizer=SGD(
                 schedule,
@@ -80,6 +86,7 @@ def fit(
         start = Start(checkpoints.newest() if checkpoints else None, recipe)
         chosen = [
             RestOfEpoch(start, steps),
+            *([OneState()] if count(model) > 1 else []),
             LearningRateLog(schedule),
             StopOnDivergence(schedule, (start.epoch, start.step)),
             *_callbacks(model, recipe, tensorboard),
@@ -89,11 +96,14 @@ def fit(
         if checkpoints is not None:
             chosen.append(Checkpointing(checkpoints, start, steps, recipe, chosen))
         return model.fit(
-            training_batches(images, labels, classes, recipe, start.epoch, start.step),
+            restartable(
+                functools.partial(training_batches, images, labels, classes, recipe, start.epoch, start.step), model
+            ),
             initial_epoch=start.epoch,
             steps_per_epoch=steps,
             epochs=recipe.epochs,
-            validation_data=validation and EvaluationBatches(*validation, classes, recipe.batch_size),
+            validation_data=validation
+            and EvaluationBatches(*shared_equally(validation, model), classes, recipe.batch_size),
             callbacks=chosen,
             shuffle=False,
             # A progress bar for a person; for a log the epoch and one line of figures.

@@ -1,28 +1,55 @@
 """TensorFlow, started the same way by every stage that needs it."""
 
+import logging
 import os
+from contextlib import AbstractContextManager
+from typing import Any
 
 from resnet.native_messages import held_back
 from stages.errors import BadInput
 
 
-def start(*, threads: int, device: str, deterministic: bool, seed: int) -> None:
-    """Start TensorFlow on one device with a fixed number of threads; everything random follows the seed.
+def start(*, threads: int, device: str, deterministic: bool, seed: int, devices: int = 1) -> None:
+    """Start TensorFlow on so many devices with a fixed number of threads; everything random follows the seed.
+
+    Several devices of a CPU are parts of it that each train on a share of a batch, as several GPUs would.
 
     Raises:
-        BadInput: A GPU is asked for, and there is none.
+        BadInput: More GPUs are asked for than there are.
     """
     os.environ["KERAS_BACKEND"] = "tensorflow"
     with held_back():
         import keras
         import tensorflow as tf
+    # Of every variable on several devices it tells how it is copied.
+    logging.getLogger("tensorflow").setLevel(logging.WARNING)
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     gpus = tf.config.list_physical_devices("GPU")
-    if device == "gpu" and not gpus:
-        raise BadInput("train.device is gpu, but TensorFlow finds none here; set train.device: cpu")
-    if device == "cpu" and gpus:
-        tf.config.set_visible_devices([], "GPU")
+    if device == "gpu" and len(gpus) < devices:
+        found = f"{len(gpus)} of them" if gpus else "none"
+        raise BadInput(
+            f"train.device is gpu and train.devices {devices}, but TensorFlow finds {found} here; "
+            "set train.device: cpu, or train.devices to what there is"
+        )
+    tf.config.set_visible_devices(gpus[:devices] if device == "gpu" else [], "GPU")
+    if device == "cpu":
+        (cpu,) = tf.config.list_physical_devices("CPU")
+        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * devices)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(seed)
+
+
+def devices(device: str, count: int) -> AbstractContextManager[Any]:
+    """Build a network on so many devices: each has a copy of it, and all take the same steps."""
+    import tensorflow as tf
+
+    if count == 1:
+        return tf.distribute.get_strategy().scope()
+    # Gradients are summed on one device in one order, so that the sum has the same bits each time.
+    together = tf.distribute.MirroredStrategy(
+        [f"{device.upper()}:{number}" for number in range(count)],
+        cross_device_ops=tf.distribute.ReductionToOneDevice(),
+    )
+    return together.scope()

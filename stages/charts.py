@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 WIDTH, HEIGHT = 264, 180
 CELL = 29
+_MOST_TICKS = 8
 # Beyond this, cells and labels are too small to be read.
 MOST_CLASSES_DRAWN = 30
 INK, FIRST, SECOND = "currentColor", "var(--first)", "var(--second)"
@@ -85,7 +86,7 @@ def _history_of(table: pd.DataFrame, measure: str, scale: alt.Scale, *, points: 
         alt.Chart(table, title=measure.capitalize())
         .mark_line(point={"size": 18} if points else False)
         .encode(
-            x=alt.X("epoch:Q", title="Epoch", scale=_from_one(table["epoch"]), axis=_whole()),
+            x=alt.X("epoch:Q", title="Epoch", scale=_from_one(table["epoch"]), axis=_whole(table["epoch"])),
             y=alt.Y("value:Q", title=None, scale=scale, axis=alt.Axis(tickCount=5)),
             color=alt.Color("images:N", legend=legend, scale=_two("training", "validation")),
         )
@@ -231,7 +232,12 @@ def gradients(table: pd.DataFrame, moment: str, title: str, network: str) -> Mar
         alt.Chart(long, title=title)
         .mark_line(point={"size": 18} if len(table) < 80 else False)
         .encode(
-            x=alt.X("depth:Q", title="Convolution, first to last", scale=_from_one(table["depth"]), axis=_whole()),
+            x=alt.X(
+                "depth:Q",
+                title="Convolution, first to last",
+                scale=_from_one(table["depth"]),
+                axis=_whole(table["depth"]),
+            ),
             y=alt.Y(
                 "gradient:Q",
                 title="Norm of its gradient",
@@ -257,8 +263,11 @@ def _from_one(numbers: pd.Series) -> alt.Scale:
     return alt.Scale(domain=[1, max(2, int(numbers.max()))], nice=False)
 
 
-def _whole() -> alt.Axis:
-    return alt.Axis(tickMinStep=1, tickCount=8, format="d", grid=False)
+def _whole(numbers: pd.Series) -> alt.Axis:
+    # Left to itself, Vega would put ticks between few numbers, and round them.
+    last = max(2, int(numbers.max()))
+    values = list(range(1, last + 1)) if last <= _MOST_TICKS else alt.Undefined
+    return alt.Axis(values=values, tickMinStep=1, tickCount=_MOST_TICKS, format="d", grid=False)
 
 
 def _two(first: str, second: str) -> alt.Scale:

@@ -187,6 +187,7 @@ class TrainParams(Section):
     rematerialize: bool
     deterministic: bool
     device: Literal["cpu", "gpu"]
+    devices: Positive
     threads: Positive
     checkpoint_seconds: NotNegative
     tensorboard: bool
@@ -199,6 +200,11 @@ class TrainParams(Section):
             raise ValueError(f"milestones {self.milestones} must rise")
         if self.nesterov and not self.momentum:
             raise ValueError("nesterov needs a momentum above 0; set nesterov: false or momentum: 0.9")
+        if self.batch_size % self.devices:
+            raise ValueError(
+                f"batch_size {self.batch_size} cannot be shared equally among devices {self.devices}; "
+                "make it a multiple of them"
+            )
         if self.class_weights == self.sampling == "balanced":
             raise ValueError("class_weights and sampling make up for rare classes both; leave one of them balanced")
         return self

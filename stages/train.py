@@ -53,6 +53,7 @@ def run(params: Params) -> None:
     backend.start(
         threads=settings.threads,
         device=settings.device,
+        devices=settings.devices,
         deterministic=settings.deterministic,
         seed=params.seed,
     )
@@ -61,7 +62,7 @@ def run(params: Params) -> None:
     from resnet.training_form import create_for_training
     from stages import pretrained
 
-    with enough_memory(settings):
+    with enough_memory(settings), backend.devices(settings.device, settings.devices):
         model = create_for_training(
             params.model.name,
             precision=settings.precision,
@@ -219,6 +220,7 @@ def summary(history: pd.DataFrame, settings: TrainParams, parameters: int) -> di
         "parameters": parameters,
         "resolved": {
             "device": settings.device,
+            "devices": settings.devices,
             "precision": settings.precision,
             "threads": settings.threads,
             "instruction_set": instruction_set(),

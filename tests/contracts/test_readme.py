@@ -15,6 +15,7 @@ TESTS = {
         "end_to_end/test_kill_sweep.py::test_whenever_it_is_killed_it_ends_as_if_it_had_not_been",
         "end_to_end/test_kill_sweep.py::test_whenever_a_flow_run_is_killed_it_ends_as_if_it_had_not_been",
         "end_to_end/test_kill_sweep.py::test_killed_at_all_the_worst_moments_in_turn_it_ends_as_if_it_had_not_been",
+        "stages/test_train.py::test_a_training_that_is_killed_goes_on_and_ends_with_the_same_files",
         "resnet/test_resuming.py::test_mixed_precision_is_taken_up_with_the_same_bits",
         "resnet/test_resuming.py::test_a_network_with_loops_is_taken_up_with_the_same_bits",
         "resnet/test_resuming.py::test_every_kind_of_recipe_is_taken_up_with_the_same_bits",

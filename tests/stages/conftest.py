@@ -269,7 +269,7 @@ def results(here, settings):
         falling = {"loss": np.geomspace(2, 0.1, epochs), "accuracy": 0.6, "learning_rate": 0.1, "val_loss": 0.7}
         history = pd.DataFrame({"epoch": range(1, epochs + 1), **falling, "val_accuracy": 0.5})
         history.to_csv(here / "plots/history.csv", index=False)
-        resolved = {"device": "cpu", "precision": "float32", "threads": 2, "instruction_set": ["AVX2"]}
+        resolved = {"device": "cpu", "devices": 1, "precision": "float32", "threads": 2, "instruction_set": ["AVX2"]}
         trained = {"epochs": epochs, "kept_epoch": epochs, "accuracy": 0.6, "val_accuracy": 0.5, "parameters": 270_000}
         write_json(here / "metrics/train.json", trained | {"resolved": resolved})
         validated = {

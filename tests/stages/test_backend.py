@@ -3,6 +3,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 TRAINING = """
 import hashlib
@@ -19,18 +21,60 @@ weights = b"".join(weight.tobytes() for weight in model.get_weights())
 print("result", is_op_determinism_enabled(), hashlib.sha256(weights).hexdigest())
 """
 
+STEP = """
+import sys
+from stages import backend
+count = int(sys.argv[1])
+backend.start(threads=2, device="cpu", devices=count, deterministic=True, seed=3)
+import keras
+import numpy as np
+from resnet.sgd import SGD
+draw = np.random.default_rng(0)
+with backend.devices("cpu", count):
+    flat = [keras.layers.Rescaling(1 / 255), keras.layers.Flatten()]
+    model = keras.Sequential([keras.Input((4, 4, 3)), *flat, keras.layers.Dense(3, "softmax", name="predictions")])
+    model.compile(SGD(0.1, momentum=0.9, kernel_decay=0.5, body_rate=0.5), "categorical_crossentropy")
+images = draw.integers(0, 256, (8, 4, 4, 3)).astype(np.uint8)
+targets = np.eye(3, dtype=np.float32)[[0, 1, 2, 0, 1, 2, 0, 1]]
+for _ in range(3):
+    model.fit(images, targets, batch_size=8, verbose=0)
+print("result", *(f"{value:.6f}" for weight in model.get_weights() for value in weight.ravel()))
+"""
+
+
+def result_of(code, *arguments):
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.splitlines()[-1]
+
+
+def test_two_devices_take_the_steps_that_one_takes_decay_included():
+    one, two = (result_of(STEP, count).split()[1:] for count in "12")
+    assert len(one) == 4 * 4 * 3 * 3 + 3
+    assert [float(value) for value in two] == pytest.approx([float(value) for value in one], abs=2e-6)
+
+
+@pytest.mark.parametrize(("device", "count"), [("gpu", 1), ("gpu", 1000)])
+def test_gpus_that_are_not_there_are_not_waited_for(device, count):
+    code = f"""
+from stages import backend
+from stages.errors import BadInput
+try:
+    backend.start(threads=1, device="{device}", devices={count}, deterministic=False, seed=0)
+    print("started")
+except BadInput as error:
+    print(error)
+"""
+    said = result_of(code)
+    assert said == "started" or ("TensorFlow finds" in said and "set train.device: cpu" in said)
+
 
 def test_with_determinism_on_two_processes_train_the_same_bits():
-    def train():
-        done = subprocess.run(
-            [sys.executable, "-c", TRAINING],
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return done.stdout.splitlines()[-1]
-
-    first = train()
+    first = result_of(TRAINING)
     assert first.startswith("result True ")
-    assert train() == first
+    assert result_of(TRAINING) == first

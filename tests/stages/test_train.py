@@ -80,7 +80,10 @@ def wait_for_checkpoint(process, epoch):
         time.sleep(0.01)
 
 
-def test_a_training_that_is_killed_goes_on_and_ends_with_the_same_files(ready, here, outputs, run_stage):
+@pytest.mark.parametrize("devices", [1, 2])
+def test_a_training_that_is_killed_goes_on_and_ends_with_the_same_files(ready, here, outputs, run_stage, devices):
+    file = here / "params.yaml"
+    file.write_text(file.read_text().replace("devices: 1", f"devices: {devices}"))
     with start_training(here) as process:
         wait_for_checkpoint(process, epoch=1)
         process.kill()
