@@ -1,0 +1,65 @@
+"""What one network's training takes on this machine: to build, for its first step and for the others, and of memory.
+
+`python -m benchmarks.training_step resnet1202 --batch 16`. Two settings, such as TF_ENABLE_ONEDNN_OPTS=0 and 1, are
+compared by running the command with each in turn, several times.
+"""
+
+import argparse
+import resource
+import statistics
+import time
+
+import keras
+import numpy as np
+
+import resnet
+from resnet.sgd import SGD
+
+
+def main() -> None:
+    """Measure, and print one line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "name", choices=resnet.names(), metavar="NAME", help="an architecture of `python -m resnet list`"
+    )
+    parser.add_argument("--side", type=int, default=32, metavar="PIXELS")
+    parser.add_argument("--batch", type=int, default=128, metavar="IMAGES")
+    parser.add_argument("--steps", type=int, default=10, metavar="N", help="after the first")
+    parser.add_argument("--precision", default="float32", metavar="POLICY", help="mixed_bfloat16, for one")
+    parser.add_argument("--rematerialize", action="store_true")
+    options = parser.parse_args()
+
+    keras.utils.set_random_seed(0)
+    draw = np.random.default_rng(0)
+    images = draw.integers(0, 256, (options.batch, options.side, options.side, 3)).astype(np.uint8)
+    targets = np.eye(10, dtype=np.float32)[draw.integers(0, 10, options.batch)]
+
+    begun = time.perf_counter()
+    model = resnet.create_for_training(
+        options.name,
+        precision=options.precision,
+        rematerialize=options.rematerialize,
+        input_shape=images.shape[1:],
+        classes=10,
+    )
+    model.compile(SGD(0.01, momentum=0.9, nesterov=True), "categorical_crossentropy", jit_compile=False)
+    model.optimizer.build(model.trainable_variables)
+    built = time.perf_counter()
+    model.train_on_batch(images, targets)
+    first = time.perf_counter()
+    steps = []
+    for _ in range(options.steps):
+        start = time.perf_counter()
+        model.train_on_batch(images, targets)
+        steps.append(time.perf_counter() - start)
+    median = statistics.median(steps)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    print(
+        f"{options.name} {options.side}x{options.side} batch {options.batch} {options.precision}: "
+        f"build {built - begun:.1f} s, first step {first - built:.1f} s, "
+        f"step {median:.3f} s ({min(steps):.3f} to {max(steps):.3f}), {options.batch / median:.0f} images/s, peak {peak:,} MB"
+    )
+
+
+if __name__ == "__main__":
+    main()
