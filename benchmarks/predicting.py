@@ -3,6 +3,9 @@
 `python -m benchmarks.predicting [ROUNDS]`, in turn, a ratio for each round.
 """
 
+import resnet  # before Keras, so that TensorFlow is told to use oneDNN
+
+# isort: split
 import statistics
 import sys
 import tempfile
@@ -14,7 +17,6 @@ import keras
 import numpy as np
 from PIL import Image
 
-import resnet
 from resnet.classifier import load_classifier
 from resnet.predicting import predict_files
 

@@ -4,6 +4,9 @@
 compared by running the command with each in turn, several times.
 """
 
+import resnet  # before Keras, so that TensorFlow is told to use oneDNN
+
+# isort: split
 import argparse
 import resource
 import statistics
@@ -12,7 +15,6 @@ import time
 import keras
 import numpy as np
 
-import resnet
 from resnet.sgd import SGD
 
 
@@ -55,9 +57,10 @@ def main() -> None:
     median = statistics.median(steps)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     print(
-        f"{options.name} {options.side}x{options.side} batch {options.batch} {options.precision}: "
-        f"build {built - begun:.1f} s, first step {first - built:.1f} s, "
-        f"step {median:.3f} s ({min(steps):.3f} to {max(steps):.3f}), {options.batch / median:.0f} images/s, peak {peak:,} MB"
+        f"{options.name} {options.side}x{options.side} batch {options.batch} {options.precision}:",
+        f"build {built - begun:.1f} s, first step {first - built:.1f} s,",
+        f"step {median:.3f} s ({min(steps):.3f} to {max(steps):.3f}),",
+        f"{options.batch / median:.1f} images/s, peak {peak:,} MB",
     )
 
 
