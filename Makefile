@@ -7,7 +7,7 @@ export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
 .DEFAULT_GOAL := help
-.PHONY: help install pipeline test soak check lock
+.PHONY: help install pipeline test soak benchmark check lock
 
 help:  ## print this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -28,6 +28,9 @@ INPUTS ?= 100000
 soak: install  ## kill the pipeline 100 times (KILLS=1000 for a weekend), let it live long, feed it anything; print what was counted
 	python -m pytest tests/end_to_end/test_kill_sweep.py tests/orchestration/test_long_life.py tests/resnet/test_long_life.py \
 	  tests/fuzz --kills $$(($(KILLS) * 7 / 10 - 3)) --flow-kills $$(($(KILLS) * 3 / 10)) --flow-runs $(FLOW_RUNS) --epochs $(EPOCHS) --fuzz-inputs $(INPUTS)
+
+benchmark: install  ## one training step of ours and of its peers in turn; an hour (pip install torch==2.13.0 for all of them)
+	python -m benchmarks.peers
 
 check: install  ## lint, types and import contracts
 	ruff check .

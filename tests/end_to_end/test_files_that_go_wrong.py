@@ -44,7 +44,8 @@ def read_only(project):
         if os.geteuid():
             folder.chmod(0o555)
         else:
-            subprocess.run(["mount", "--bind", folder, folder], check=True)
+            if subprocess.run(["mount", "--bind", folder, folder], check=False).returncode:
+                pytest.skip("root may not mount here, and would write anywhere: a read-only folder was not tried")
             mounted.append(folder)
             subprocess.run(["mount", "-o", "remount,bind,ro", folder], check=True)
 
@@ -140,11 +141,14 @@ def test_a_manifest_that_was_edited_by_hand_is_neither_trained_nor_measured_with
 
 def test_of_two_that_prepare_the_same_folder_at_once_the_second_waits_and_both_make_the_same(project):
     before = content(project)
-    first, second = (project.start("python", "-m", "stages.prepare") for _ in range(2))
-    said = [process.communicate(timeout=120)[0] for process in (first, second)]
-    assert (first.returncode, second.returncode) == (0, 0), said
-    assert sum("waiting for the process" in one for one in said) == 1
-    assert content(project) == before
+    for _ in range(10):  # one may have ended before the other has begun
+        first, second = (project.start("python", "-m", "stages.prepare") for _ in range(2))
+        said = [process.communicate(timeout=120)[0] for process in (first, second)]
+        assert (first.returncode, second.returncode) == (0, 0), said
+        assert content(project) == before
+        if waited := [one for one in said if "waiting for the process" in one]:
+            break
+    assert len(waited) == 1
 
 
 def test_a_clock_that_jumps_back_between_a_kill_and_the_next_run_changes_nothing(project, restored):

@@ -1,0 +1,96 @@
+"""Ours beside its peers, a process each, in turn: A B C A B C ...
+
+`make benchmark`, or `python -m benchmarks.peers --rounds 5 --case resnet20`. Prints a table and writes it to
+benchmarks/results/. PyTorch takes part where it is installed: `pip install torch==2.13.0`.
+"""
+
+import argparse
+import importlib.util
+import json
+import platform
+import statistics
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from benchmarks.contenders import CASES
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks/results"
+PRECISIONS = ("float32", "mixed_bfloat16")
+
+
+def contenders(case: str, precisions: list[str]) -> list[tuple[str, str]]:
+    """Who takes part, ours first."""
+    names = ["ours", "stock"]
+    names += ["applications"] if case == "resnet50" else []
+    names += ["pytorch"] if importlib.util.find_spec("torch") else []
+    return [(name, precision) for precision in precisions for name in names]
+
+
+def measure(name: str, case: str, precision: str) -> dict[str, float]:
+    """One process; seconds of wall clock and of CPU a step."""
+    command = [sys.executable, "-m", "benchmarks.contenders", name, case, precision]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command[1:])} failed:\n{done.stderr[-2000:]}")
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def main() -> None:
+    """Measure all in turn, print the table, keep it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--case", choices=CASES, action="append", help="may be repeated; all, if none is given")
+    parser.add_argument(
+        "--precision", choices=PRECISIONS, action="append", help="may be repeated; both, if none is given"
+    )
+    options = parser.parse_args()
+    results: dict[str, Any] = {"machine": machine(), "rounds": options.rounds, "cases": {}}
+    for case in options.case or CASES:
+        taken: dict[tuple[str, str], list[dict[str, float]]] = {}
+        for number in range(options.rounds):
+            for who in contenders(case, options.precision or list(PRECISIONS)):
+                print(
+                    f"{case}, round {number + 1} of {options.rounds}: {' '.join(who)}      ", end="\r", file=sys.stderr
+                )
+                taken.setdefault(who, []).append(measure(who[0], case, who[1]))
+        results["cases"][case] = {" ".join(who): rounds for who, rounds in taken.items()}
+        print(table(case, results["cases"][case]), flush=True)
+    RESULTS.mkdir(exist_ok=True)
+    file = RESULTS / f"{datetime.now(UTC):%Y-%m-%dT%H%MZ}-peers.json"
+    file.write_text(json.dumps(results, indent=1) + "\n")
+    print(f"written to {file.relative_to(ROOT)}")
+
+
+def table(case: str, taken: dict[str, list[dict[str, float]]]) -> str:
+    """A row a contender: how many times as fast ours in float32 is as it, round by round."""
+    side, images = CASES[case]
+    lines = [
+        f"\n{case}, {side} x {side}, batch {images}",
+        f"{'':24} images/s  CPU s a step  ours float32 is … times as fast",
+    ]
+    own = taken["ours float32"] if "ours float32" in taken else next(iter(taken.values()))
+    for who, rounds in taken.items():
+        ratios = [theirs["wall"] / ours["wall"] for theirs, ours in zip(rounds, own, strict=True)]
+        wall, cpu = (statistics.median(each[kind] for each in rounds) for kind in ("wall", "cpu"))
+        spread = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+        lines.append(f"{who:24} {images / wall:8.1f}  {cpu:12.2f}  {spread}")
+    return "\n".join(lines)
+
+
+def machine() -> dict[str, str]:
+    """What it ran on."""
+    cpu = next((line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), "")
+    installed = [name for name in ("tensorflow", "keras", "torch") if importlib.util.find_spec(name)]
+    return {"cpu": cpu.partition(": ")[2], "python": platform.python_version()} | {
+        name: version(name) for name in installed
+    }
+
+
+if __name__ == "__main__":
+    main()
