@@ -131,8 +131,7 @@ class Checkpointing(keras.callbacks.Callback):
     def _restore(self, parts: dict[str, Part]) -> None:
         if parts["recipe"].values != _as_json(self.recipe):
             raise ValueError("the recipes differ")
-        # Keras would make both at the first step, after the place where they are needed.
-        self.model.optimizer.build(self.model.trainable_variables)
+        # Keras would make these at the first step, after the place where they are needed.
         nothing = np.zeros((1, self.model.output_shape[-1]), np.float32)
         self.model.compute_metrics(None, nothing, nothing)
         _assign(self.model.variables, parts["model"].arrays)
