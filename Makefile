@@ -24,9 +24,10 @@ KILLS ?= 100
 FLOW_RUNS ?= 50
 EPOCHS ?= 200
 INPUTS ?= 100000
-# Three in ten of the kills are of a flow, and three more come at the worst moments.
+# Three in ten of the kills are of a flow, and three more come at the worst moments. Most of the time passes while one
+# process imports its libraries, so two tests run side by side.
 soak: install  ## kill the pipeline 100 times (KILLS=1000 for a weekend), let it live long, feed it anything; print what was counted
-	python -m pytest tests/end_to_end/test_kill_sweep.py tests/orchestration/test_long_life.py tests/resnet/test_long_life.py \
+	python -m pytest -n 2 --dist worksteal tests/end_to_end/test_kill_sweep.py tests/orchestration/test_long_life.py tests/resnet/test_long_life.py \
 	  tests/fuzz --kills $$(($(KILLS) * 7 / 10 - 3)) --flow-kills $$(($(KILLS) * 3 / 10)) --flow-runs $(FLOW_RUNS) --epochs $(EPOCHS) --fuzz-inputs $(INPUTS)
 
 benchmark: install  ## one training step of ours and of its peers in turn; an hour (pip install torch==2.13.0 for all of them)
