@@ -188,10 +188,13 @@ def _take_outputs_from_cache(folder: Path, held: int) -> None:
     log = get_run_logger()
     with dvc.repository(folder) as repo:
         has_remote = bool(repo.config["remote"])
+    missing_is_fine = [] if has_remote else ["--allow-missing"]
     try:
-        dvc.run(folder, ["checkout", "--force", "--quiet"], log.info, held)
+        dvc.run(folder, ["checkout", "--force", "--quiet", *missing_is_fine], log.info, held)
     except DvcFailed:
-        dvc.run(folder, ["pull" if has_remote else "checkout", "--allow-missing", "--force"], log.info, held)
+        if not has_remote:
+            raise
+        dvc.run(folder, ["pull", "--allow-missing", "--force"], log.info, held)
 
 
 def _commit(folder: Path, branch: str, verdict: "Verdict") -> str:

@@ -54,7 +54,7 @@ TESTS = {
     "a disk is full": [
         "end_to_end/test_files_that_go_wrong.py"
         "::test_a_disk_without_room_gets_a_sentence_and_leaves_every_former_output",
-        "orchestration/test_retraining.py::test_a_disk_that_fills_ends_the_run_and_loses_nothing",
+        "orchestration/test_troubled_runs.py::test_a_disk_that_fills_ends_the_run_and_loses_nothing",
     ],
     "a folder may not be written": [
         "end_to_end/test_files_that_go_wrong.py"

@@ -4,6 +4,8 @@
 reader raises ends the process. The folder is for the files, and has the good ones to begin with in FOLDER/corpus.
 """
 
+import ctypes
+import gc
 import io
 import sys
 from collections.abc import Callable
@@ -113,6 +115,9 @@ def main(name: str, folder: Path, options: list[str]) -> None:
         nonlocal count
         count += 1
         if count % max(1, runs // SAMPLES) == 0:
+            # Memory that is free, but not yet given back, is no growth.
+            gc.collect()
+            ctypes.CDLL(None).malloc_trim(0)
             print("resident", own.memory_info().rss, flush=True)
         try:
             read(content, folder)

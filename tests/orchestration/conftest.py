@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -32,10 +33,11 @@ stages:
 artifacts:
   model: {path: models/model.keras, type: model}
 """
-# A stage that takes as long as a file outside of every checkout says, epoch by epoch.
+# A stage that takes as long as a file outside of every checkout says, epoch by epoch. (pandas takes longer to import.)
 TRAIN = """
 import json, os, pathlib, time
-import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 seconds = float(pathlib.Path(os.environ["PACE"]).read_text())
 for epoch in (1, 2, 3):
     print(f"Epoch {epoch}/3", flush=True)
@@ -45,17 +47,20 @@ for folder in ("models", "data/prepared", "metrics"):
 pathlib.Path("models/model.keras").write_text("always the same")
 pathlib.Path("data/prepared/classes.json").write_text('["cat", "dog"]')
 pathlib.Path("metrics/train.json").write_text(json.dumps({"epochs": 3}))
-rows = [(f"t{i}", "train") for i in range(50)] + [(f"i{i}", "test") for i in range(200)]
-table = pd.DataFrame(rows, columns=["sha256", "split"])
-table = table.assign(label="cat", mean=100.0, std=40.0, width=32, height=32, error=None)
-table.to_parquet("data/manifest.parquet")
+names = [f"t{i}" for i in range(50)] + [f"i{i}" for i in range(200)]
+splits = ["train"] * 50 + ["test"] * 200
+same = {"label": "cat", "mean": 100.0, "std": 40.0, "width": 32, "height": 32, "error": None}
+columns = {"sha256": names, "split": splits} | {name: [value] * 250 for name, value in same.items()}
+pq.write_table(pa.table(columns), "data/manifest.parquet")
 """
 EVALUATE = """
 import json, pathlib
-import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 right = int(pathlib.Path("photos/right").read_text())
-rows = [(f"i{i}", ("cat", "dog")[i % 2], i < right) for i in range(200)]
-pd.DataFrame(rows, columns=["sha256", "label", "correct"]).to_parquet("data/predictions.parquet")
+names, labels = [f"i{i}" for i in range(200)], ["cat", "dog"] * 100
+table = pa.table({"sha256": names, "label": labels, "correct": [i < right for i in range(200)]})
+pq.write_table(table, "data/predictions.parquet")
 pathlib.Path("metrics").mkdir(exist_ok=True)
 pathlib.Path("metrics/evaluate.json").write_text(json.dumps({"accuracy": right / 200, "ece": 0.01}))
 """
@@ -68,6 +73,11 @@ class Toy:
         self.folder = folder
         self.pace = folder.parent / "pace"
         self.environment = environment | {"PACE": str(self.pace)}
+
+    def copy(self, folder):
+        shutil.copytree(self.folder, folder / "toy", symlinks=True)
+        shutil.copy(self.pace, folder)
+        return Toy(folder / "toy", self.environment)
 
     def run(self, *command, status=0):
         done = subprocess.run(
@@ -134,9 +144,10 @@ def home(nobodys_settings):
     }
 
 
-@pytest.fixture
-def toy(home, prefect_server, tmp_path):
-    folder = tmp_path / "toy"
+@pytest.fixture(scope="session")
+def committed(home, prefect_server, tmp_path_factory):
+    """A toy that nothing has been done with."""
+    folder = tmp_path_factory.mktemp("committed") / "toy"
     (folder / "photos").mkdir(parents=True)
     for name, content in {"dvc.yaml": DVC_YAML, "train.py": TRAIN, "evaluate.py": EVALUATE}.items():
         (folder / name).write_text(content)
@@ -154,6 +165,26 @@ def toy(home, prefect_server, tmp_path):
     made.run("git", "add", "--all")
     made.run("git", "commit", "--quiet", "--message", "a pipeline")
     return made
+
+
+@pytest.fixture
+def toy(committed, tmp_path):
+    """A toy of a test's own."""
+    return committed.copy(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def first_retraining(committed, tmp_path_factory):
+    """A toy that was retrained once, and so has a champion."""
+    made = committed.copy(tmp_path_factory.mktemp("retrained"))
+    made.said = made.retrain()
+    return made
+
+
+@pytest.fixture
+def retrained(first_retraining, tmp_path):
+    """A toy of a test's own that was retrained once."""
+    return first_retraining.copy(tmp_path)
 
 
 class Api:

@@ -1,11 +1,6 @@
 """What one retraining does, with real git, real DVC and a real Prefect server."""
 
 import json
-import os
-import signal
-import stat
-import subprocess
-import time
 
 import pytest
 
@@ -26,9 +21,8 @@ def test_the_first_retraining_leaves_a_branch_a_champion_and_the_users_work_alon
     assert (toy.folder / "got.keras").read_text() == "always the same"
 
 
-def test_what_prefect_shows_of_a_retraining(toy, api):
-    toy.retrain()
-    (run,) = api.runs(toy)
+def test_what_prefect_shows_of_a_retraining(first_retraining, api):
+    (run,) = api.runs(first_retraining)
     assert run["state"]["name"] == "Promoted"
     logs = api.logs(run["id"])
     assert "Epoch 3/3" in logs
@@ -47,13 +41,13 @@ def test_what_prefect_shows_of_a_retraining(toy, api):
     }
 
 
-def test_metrics_can_be_compared_and_another_clone_pulls_the_model(toy, tmp_path):
+def test_metrics_can_be_compared_and_another_clone_pulls_the_model(retrained, tmp_path):
+    toy = retrained
     toy.run("dvc", "remote", "add", "--quiet", "--default", "store", str(tmp_path / "store"))
     toy.run("git", "init", "--quiet", "--bare", str(tmp_path / "origin.git"))
     toy.run("git", "remote", "add", "origin", str(tmp_path / "origin.git"))
     toy.run("git", "commit", "--quiet", "--all", "--message", "a remote")
     toy.run("git", "push", "--quiet", "origin", "main")
-    toy.retrain("--push")
     toy.get_right(160)
     toy.retrain("--push")
     first, second = toy.branches()
@@ -66,8 +60,8 @@ def test_metrics_can_be_compared_and_another_clone_pulls_the_model(toy, tmp_path
     assert "model@v0.0.2" in toy.run("git", "tag")
 
 
-def test_nothing_new_is_skipped_and_every_verdict_has_its_exit_status(toy, result):
-    toy.retrain()
+def test_nothing_new_is_skipped_and_every_verdict_has_its_exit_status(retrained, result):
+    toy = retrained
     said = toy.retrain()
     assert f"skipped: nothing has changed since {toy.branches()[0]}" in said
     assert len(toy.branches()) == 1
@@ -106,178 +100,12 @@ def test_imported_data_is_brought_up_to_date(toy, tmp_path):
     assert (toy.folder / "photos/right").read_text() == "150"
 
 
-def test_a_second_run_is_skipped_while_one_is_going(toy, api, wait_for):
-    toy.take(30)
-    with toy.start("retrain") as first:
-        wait_for(toy.at_work)
-        assert "skipped: another run is going (process " in toy.retrain()
-        assert "skipped: another run is going (process " in toy.pipeline("run")
-        first.send_signal(signal.SIGINT)
-        assert first.wait(timeout=20) in (1, 130)
-    wait_for(lambda: not toy.at_work(), 5)
-
-
-def test_a_killed_run_leaves_no_process_and_the_next_one_clears_up_and_starts_well(toy, api, wait_for, tmp_path):
-    told = tmp_path / "told"
-    teller = tmp_path / "tell.sh"
-    teller.write_text(f'#!/bin/sh\necho "$EVENT" >> {told}\n')
-    teller.chmod(teller.stat().st_mode | stat.S_IXUSR)
-    toy.take(60)
-    with toy.start("retrain") as killed:
-        wait_for(toy.at_work)
-        os.kill(killed.pid, signal.SIGKILL)
-        killed.wait()
-    # Under way already while the last of it is still ending.
-    toy.take(0)
-    said = toy.retrain("--notify", str(teller))
-    assert "promoted" in said
-    assert not toy.at_work()
-    assert toy.run("git", "worktree", "list").count("\n") == 1
-    assert told.read_text().split() == ["crashed", "promoted"]
-    newer, older = api.runs(toy)
-    assert (newer["state"]["name"], older["state"]["type"]) == ("Promoted", "CRASHED")
-
-
-def test_a_stage_that_takes_too_long_is_ended_and_told(toy, wait_for):
-    toy.take(60)
-    start = time.monotonic()
-    said = toy.retrain("--stage-timeout-seconds", "4", status=1)
-    assert time.monotonic() - start < 30
-    assert "error: " in said
-    assert "4.0 second" in said
-    wait_for(lambda: not toy.at_work(), 5)
-    assert not toy.branches()
-
-
-def test_a_failing_stage_is_not_tried_again_and_its_last_lines_are_the_reason(toy, api):
-    with (toy.folder / "evaluate.py").open("a") as script:
-        script.write("raise SystemExit('no luck today')\n")
-    toy.run("git", "commit", "--quiet", "--all", "--message", "broken")
-    said = toy.run("python", "-m", "pipeline", "retrain", status=1)
-    assert said.count("Task run 'evaluate' - > python evaluate.py") == 1
-    assert "no luck today" in said.split("error: ")[-1]
-    assert "Traceback" not in said
-    assert not toy.branches()
-    assert api.runs(toy)[0]["state"]["name"] == "Failed"
-
-
-def test_a_remote_that_cannot_be_reached_holds_up_no_retraining_and_gets_every_result_later(toy, tmp_path):
-    (tmp_path / "store").write_text("a file where a folder should be")
-    toy.run("dvc", "remote", "add", "--quiet", "--default", "store", str(tmp_path / "store"))
-    toy.run("git", "init", "--quiet", "--bare", str(tmp_path / "origin.git"))
-    toy.run("git", "remote", "add", "origin", str(tmp_path / "origin.git"))
-    toy.run("git", "commit", "--quiet", "--all", "--message", "a remote")
-    said = toy.retrain("--push", status=1)
-    assert "Traceback" not in said
-    (branch,) = toy.branches()
-    assert f"{branch} stays here, and is pushed with the next run" in said
-    assert branch not in toy.run("git", "ls-remote", "origin")
-    toy.get_right(160)
-    assert "stays here, and is pushed with the next run" in toy.retrain("--push", status=1)
-    assert len(toy.branches()) == 2
-    (tmp_path / "store").unlink()
-    assert "skipped" in toy.retrain("--push")
-    assert all(branch in toy.run("git", "ls-remote", "origin") for branch in toy.branches())
-    assert any((tmp_path / "store").rglob("*"))
-
-
-def test_a_busy_dvc_is_waited_for(toy):
-    toy.run("dvc", "repro", "--quiet")
-    toy.take(8)
-    toy.get_right(151)
-    with subprocess.Popen(["dvc", "repro", "--quiet"], cwd=toy.folder, env=toy.environment) as own:
-        time.sleep(2)
-        said = toy.run("python", "-m", "pipeline", "run", status=0)
-        own.wait()
-    assert "promoted" in said or "skipped: nothing has changed" in said
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A disk of a megabyte."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], check=False)
-    if mounted.returncode:
-        pytest.skip("only root may mount a small disk: what happens when one fills was not tried")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-def test_a_disk_that_fills_ends_the_run_and_loses_nothing(toy, small_disk):
-    toy.run("dvc", "cache", "dir", "--quiet", "--local", str(small_disk))
-    toy.run("dvc", "add", "--quiet", "photos")
-    toy.retrain()
-    with (toy.folder / "train.py").open("a") as script:
-        script.write("pathlib.Path('models/model.keras').write_bytes(os.urandom(2_000_000))\n")
-    toy.run("git", "commit", "--quiet", "--all", "--message", "a large model")
-    said = toy.retrain(status=1)
-    assert "No space left on device" in said
-    assert "Traceback" not in said
-    (branch,) = toy.branches()
-    toy.run("git", "worktree", "prune")
-    assert toy.run("git", "worktree", "list").count("\n") == 1
-    toy.run("git", "reset", "--quiet", "--hard", branch)
-    toy.run("dvc", "checkout", "--force", "--quiet")
-    assert "agree" in toy.pipeline("verify")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        (["retrain", "--revision", "nothing"], "there is no revision 'nothing' here"),
-        (["serve", "--cron", "every night"], "'every night' is no cron line; expected"),
-        (["serve", "--cron", "0 3 * * *", "--timezone", "Mars"], "there is no time zone 'Mars'"),
-        (["clean", "--keep", "-1"], "--keep is -1; expected 0 or more"),
-    ],
-)
-def test_bad_arguments_get_a_sentence(toy, arguments, sentence):
-    said = toy.pipeline(*arguments, status=1)
-    assert f"error: {sentence}" in said
-    assert "Traceback" not in said
-
-
-def test_no_server_no_repository_a_cycle_and_a_taken_name_get_a_sentence(toy, tmp_path):
-    server, toy.environment["PREFECT_API_URL"] = toy.environment["PREFECT_API_URL"], "http://127.0.0.1:9/api"
-    for command in (["run"], ["serve", "--cron", "* * * * *"]):
-        assert "error: no Prefect server answers at PREFECT_API_URL" in toy.pipeline(*command, status=1)
-    toy.environment["PREFECT_API_URL"] = server
-    toy.run("git", "branch", "retrain")
-    assert "error: the branch retrain exists" in toy.retrain(status=1)
-    toy.run("git", "branch", "--delete", "retrain")
-    stages = (toy.folder / "dvc.yaml").read_text()
-    (toy.folder / "dvc.yaml").write_text(stages.replace("[train.py, photos]", "[data/predictions.parquet]"))
-    said = toy.pipeline("run", status=1)
-    assert "both a dependency and an output in stages: train, evaluate" in said.splitlines()[-1]
-    assert "Traceback" not in said
-    toy.folder = tmp_path
-    assert "is in no git repository" in toy.pipeline("run", status=1)
-
-
-def test_settings_that_the_gate_could_not_read_are_refused_before_anything_is_trained(toy):
-    params = toy.folder / "params.yaml"
-    params.write_text(params.read_text().replace("confidence: 0.95", "confidence: much"))
-    toy.run("git", "commit", "--quiet", "--all", "--message", "settings of another time")
-    said = toy.retrain(status=1)
-    assert "error: params.yaml: gate.confidence" in said
-    assert "Epoch" not in said
-
-
-def test_data_that_nobody_versions_is_refused(toy):
-    toy.run("dvc", "remove", "--quiet", "photos.dvc")
-    toy.run("git", "add", "--all", ":!photos")
-    toy.run("git", "commit", "--quiet", "--message", "photos that only this folder has")
-    said = toy.retrain(status=1)
-    assert "`dvc add photos`" in said
-    assert not toy.branches()
-
-
-def test_old_retrainings_are_cleaned_away_and_verify_finds_what_an_unsafe_gc_removed(toy):
-    toy.retrain()
-    for right in (100, 101, 102):
+def test_old_retrainings_are_cleaned_away_and_verify_finds_what_an_unsafe_gc_removed(retrained):
+    toy = retrained
+    for right in (100, 101):
         toy.get_right(right)
         toy.retrain(status=3)
-    assert "removed 2 branches" in toy.pipeline("clean", "--keep", "1")
+    assert "removed 1 branches" in toy.pipeline("clean", "--keep", "1")
     assert len(toy.branches()) == 2, "the promoted one and the newest"
     toy.run("git", "merge", "--quiet", toy.branches()[0])
     toy.run("dvc", "checkout", "--force", "--quiet")
