@@ -19,7 +19,7 @@ def devices_of(model: keras.Model) -> contextlib.AbstractContextManager[Any]:
     return strategy.scope() if strategy else contextlib.nullcontext()
 
 
-def count(model: keras.Model) -> int:
+def device_count(model: keras.Model) -> int:
     """On how many devices a model is."""
     strategy = getattr(model, "distribute_strategy", None)
     return int(strategy.num_replicas_in_sync) if strategy else 1
@@ -33,7 +33,7 @@ def shared_equally(
     Raises:
         ValueError: There are fewer images than devices.
     """
-    devices = count(model)
+    devices = device_count(model)
     if len(images[0]) < devices:
         raise ValueError(f"{len(images[0])} validation images cannot be shared among {devices} devices")
     whole = len(images[0]) // devices * devices
@@ -45,7 +45,7 @@ def restartable(batches: Callable[[], Iterator[Any]], model: keras.Model) -> Any
 
     A generator would have lost them, and how many were lost would depend on chance.
     """
-    if count(model) == 1:
+    if device_count(model) == 1:
         return batches()
     import tensorflow as tf
 

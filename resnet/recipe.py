@@ -29,6 +29,7 @@ class Recipe:
         horizontal_flip: Mirror half of the images; wrong where left and right mean something.
         patience: Epochs without a better validation loss before training stops early; None never stops.
         keep: The weights of the last epoch, or of the best by validation.
+        jit: Compile the step with XLA, which pays on a GPU and slows a CPU.
     """
 
     epochs: int = 90
@@ -50,6 +51,7 @@ class Recipe:
     horizontal_flip: bool = True
     patience: int | None = None
     keep: Literal["last", "best"] = "last"
+    jit: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -15,7 +15,7 @@ from resnet import schedules
 from resnet.batches import steps_per_epoch, training_batches
 from resnet.callbacks import EarlyStopping, History, KeepBest, LearningRateLog, MovingAverage, StopOnDivergence
 from resnet.checkpoints import Checkpoints
-from resnet.devices import OneState, count, devices_of, restartable, shared_equally
+from resnet.devices import OneState, device_count, devices_of, restartable, shared_equally
 from resnet.evaluation import EvaluationBatches
 from resnet.finetuning import body_frozen
 from resnet.recipe import Recipe
@@ -78,15 +78,15 @@ def fit(
             ),
             loss="categorical_crossentropy",
             metrics=[keras.metrics.CategoricalAccuracy("accuracy")],
-            # Keras would choose XLA wherever a GPU is plugged in, even when the CPU is to be used, which it slows.
-            jit_compile=False,
+            # Keras, left to choose, takes XLA wherever a GPU is plugged in, even when the CPU is to be used.
+            jit_compile=recipe.jit,
         )
         # Variables made within the first step, as by a metric that is but a name, would have TensorFlow trace it twice.
         model.optimizer.build(model.trainable_variables)
         start = Start(checkpoints.newest() if checkpoints else None, recipe)
         chosen = [
             RestOfEpoch(start, steps),
-            *([OneState()] if count(model) > 1 else []),
+            *([OneState()] if device_count(model) > 1 else []),
             LearningRateLog(schedule),
             StopOnDivergence(schedule, (start.epoch, start.step)),
             *_callbacks(model, recipe, tensorboard),

@@ -7,6 +7,7 @@ from typing import Any
 
 from resnet.native_messages import held_back
 from stages.errors import BadInput
+from stages.params import TrainParams
 
 
 def start(*, threads: int, device: str, deterministic: bool, seed: int, devices: int = 1) -> None:
@@ -39,6 +40,15 @@ def start(*, threads: int, device: str, deterministic: bool, seed: int, devices:
     if deterministic:
         tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(seed)
+
+
+def decided(settings: TrainParams) -> TrainParams:
+    """Decide what params.yaml leaves to us: mixed precision and XLA pay on a GPU, and slow most CPUs."""
+    on_gpu = settings.device == "gpu"
+    automatic = {"precision": "mixed_bfloat16" if on_gpu else "float32", "jit": on_gpu}
+    return settings.model_copy(
+        update={name: value for name, value in automatic.items() if getattr(settings, name) == "auto"}
+    )
 
 
 def devices(device: str, count: int) -> AbstractContextManager[Any]:

@@ -1,6 +1,5 @@
-"""The command line that every stage has."""
+"""How every stage runs as a command, and ends."""
 
-import argparse
 import contextlib
 import errno
 import logging
@@ -15,30 +14,19 @@ from stages.errors import BadInput
 from stages.exclusive import alone
 from stages.params import Params, load
 
-PARAMS = Path("params.yaml")
 LOCKS = Path(".dvc/tmp/stages")
 RESTORE = "git checkout -- dvc.lock metrics plots reports && dvc checkout --force"
 
 
-def parser(description: str | None) -> argparse.ArgumentParser:
-    """Make a stage's argument parser; a value is overridden by `dvc exp run -S`, not here."""
-    arguments = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument(
-        "--params", type=Path, default=PARAMS, metavar="FILE", help="the params file (default: params.yaml)"
-    )
-    return arguments
-
-
-def main(run: Callable[[Params], None], description: str | None) -> None:
+def main(run: Callable[[Params], None], params: Path) -> None:
     """Run a stage that needs nothing but its params, and exit."""
-    options = parser(description).parse_args()
     lock = LOCKS / f"{Path(sys.argv[0]).stem}.lock"
 
     def work() -> None:
         # By hand as well, two at once would leave one's images beside the other's manifest. DVC has the lock already.
         by_hand = LOCKS.parents[1].is_dir() and "DVC_STAGE" not in os.environ
         with alone(lock, f"the stage {lock.stem}") if by_hand else contextlib.nullcontext():
-            run(load(options.params))
+            run(load(params))
 
     run_and_exit(work)
 

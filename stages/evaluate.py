@@ -4,6 +4,11 @@ Reads models/model.keras, data/prepared/ and data/manifest.parquet; writes metri
 data/predictions.parquet and the tables of plots/. With --out, everything is written below that folder.
 """
 
+from stages import arguments
+
+if __name__ == "__main__":
+    arguments.read_of_evaluate(__doc__)
+
 import logging
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,7 +32,6 @@ from stages.slices import slices
 from stages.splits import TEST, TRAIN, VALIDATION
 from stages.temperature import fit_temperature, scale
 
-MODEL = Path("models/model.keras")
 METRICS = Path("metrics/evaluate.json")
 PREDICTIONS = Path("data/predictions.parquet")
 PLOTS = Path("plots")
@@ -155,12 +159,7 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
 
 def main() -> None:
     """Run from the command line."""
-    parser = command.parser(__doc__)
-    parser.add_argument("--model", type=Path, default=MODEL, metavar="FILE", help=f"the model (default: {MODEL})")
-    parser.add_argument(
-        "--out", type=Path, default=Path(), metavar="FOLDER", help="where metrics/, plots/ and data/ go (default: here)"
-    )
-    options = parser.parse_args()
+    options = arguments.read_of_evaluate(__doc__)
 
     def work() -> None:
         params = load(options.params)

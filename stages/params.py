@@ -183,7 +183,8 @@ class TrainParams(Section):
     horizontal_flip: bool
     patience: Positive | None
     keep: Literal["last", "best"]
-    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"]
+    precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
+    jit: Literal["auto"] | bool
     rematerialize: bool
     deterministic: bool
     device: Literal["cpu", "gpu"]

@@ -3,6 +3,11 @@
 Reads what data.path names; writes data/prepared/ and data/manifest.parquet.
 """
 
+from stages import arguments
+
+if __name__ == "__main__":
+    arguments.read(__doc__)
+
 import json
 import logging
 import os
@@ -208,4 +213,4 @@ def log_result(rows: pd.DataFrame, classes: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    command.main(run, __doc__)
+    command.main(run, arguments.read(__doc__).params)

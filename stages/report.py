@@ -4,6 +4,11 @@ Writes reports/report.html, which opens without network, reports/MODEL_CARD.md, 
 page in which `dvc plots` draws, so that those open without network too.
 """
 
+from stages import arguments
+
+if __name__ == "__main__":
+    arguments.read(__doc__)
+
 import io
 import json
 import logging
@@ -163,4 +168,4 @@ def read_json(path: str) -> Any:
 
 
 if __name__ == "__main__":
-    command.main(run, __doc__)
+    command.main(run, arguments.read(__doc__).params)

@@ -4,6 +4,11 @@ Reads data/prepared/ and reports/validation.json; writes models/model.keras, met
 plots/history.csv.
 """
 
+from stages import arguments
+
+if __name__ == "__main__":
+    arguments.read(__doc__)
+
 import contextlib
 import dataclasses
 import json
@@ -44,7 +49,7 @@ def run(params: Params) -> None:
     """
     check_validation(VALIDATION_JSON)
     train, validation, classes = load_split(TRAIN), load_split(VALIDATION), load_classes()
-    settings = params.train
+    settings = backend.decided(params.train)
     if not len(validation.images) and (settings.keep == "best" or settings.patience):
         raise BadInput(
             "train.keep: best and train.patience need validation images, and none was drawn; "
@@ -222,6 +227,7 @@ def summary(history: pd.DataFrame, settings: TrainParams, parameters: int) -> di
             "device": settings.device,
             "devices": settings.devices,
             "precision": settings.precision,
+            "jit": settings.jit,
             "threads": settings.threads,
             "instruction_set": instruction_set(),
         },
@@ -229,4 +235,4 @@ def summary(history: pd.DataFrame, settings: TrainParams, parameters: int) -> di
 
 
 if __name__ == "__main__":
-    command.main(run, __doc__)
+    command.main(run, arguments.read(__doc__).params)

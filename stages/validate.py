@@ -4,6 +4,11 @@ Reads data/manifest.parquet; writes reports/validation.json and reports/validati
 severity `fail` is broken; then it exits with 1, and nothing is trained.
 """
 
+from stages import arguments
+
+if __name__ == "__main__":
+    arguments.read(__doc__)
+
 import logging
 import os
 from pathlib import Path
@@ -132,4 +137,4 @@ def sentence(result: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    command.main(run, __doc__)
+    command.main(run, arguments.read(__doc__).params)

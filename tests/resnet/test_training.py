@@ -178,6 +178,19 @@ def test_memory_maps_train_as_arrays_do(linear, dark_and_bright, tmp_path):
     assert all(np.array_equal(one, two) for one, two in zip(of_array, linear.get_weights(), strict=True))
 
 
+def test_a_step_that_xla_compiles_trains_as_any_other(linear, dark_and_bright):
+    start = linear.get_weights()
+
+    def trained(jit):
+        linear.set_weights(start)
+        resnet.fit(linear, *dark_and_bright, dataclasses.replace(QUICK, jit=jit))
+        assert linear.jit_compile == jit
+        return linear.get_weights()
+
+    for mine, plain in zip(trained(True), trained(False), strict=True):
+        np.testing.assert_allclose(mine, plain, atol=1e-5)
+
+
 def test_mixed_precision_trains_and_keeps_float32_weights(tiny, dark_and_bright):
     keras.utils.set_random_seed(0)
     keras.config.set_dtype_policy("mixed_bfloat16")

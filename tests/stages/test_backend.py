@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from stages import backend
+
 ROOT = Path(__file__).parents[2]
 TRAINING = """
 import hashlib
@@ -78,3 +80,18 @@ def test_with_determinism_on_two_processes_train_the_same_bits():
     first = result_of(TRAINING)
     assert first.startswith("result True ")
     assert result_of(TRAINING) == first
+
+
+@pytest.mark.parametrize(
+    ("device", "precision", "jit", "decided"),
+    [
+        ("cpu", "auto", "auto", ("float32", False)),
+        ("gpu", "auto", "auto", ("mixed_bfloat16", True)),
+        ("cpu", "mixed_bfloat16", True, ("mixed_bfloat16", True)),
+        ("gpu", "float32", False, ("float32", False)),
+    ],
+)
+def test_precision_and_xla_follow_the_device_unless_they_are_set(settings, device, precision, jit, decided):
+    changes = {"train.device": device, "train.precision": precision, "train.jit": jit}
+    train = backend.decided(settings(**changes).train)
+    assert (train.precision, train.jit) == decided

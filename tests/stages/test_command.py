@@ -1,5 +1,7 @@
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -68,6 +70,14 @@ def test_every_stage_has_help(run_stage, stage):
     assert "--params FILE" in done.stdout
     assert ("--model FILE" in done.stdout) == ("--out FOLDER" in done.stdout) == (stage == "evaluate")
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_help_waits_for_no_library(stage):
+    command = [sys.executable, "-X", "importtime", "-m", f"stages.{stage}", "--help"]
+    imported = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    assert "argparse" in imported
+    assert not [name for name in ("numpy", "pandas", "pydantic", "yaml") if f" {name}\n" in imported]
 
 
 @pytest.mark.parametrize("stage", ["prepare", "evaluate"])

@@ -1,0 +1,39 @@
+"""The arguments of the stages.
+
+A stage reads them before it imports its libraries, which takes seconds: `--help` and a wrong argument are answered
+at once.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+PARAMS = Path("params.yaml")
+MODEL = Path("models/model.keras")
+
+
+def read(description: str | None) -> argparse.Namespace:
+    """Read what every stage takes; a value of params.yaml is overridden by `dvc exp run -S`, not here."""
+    return _parser(description).parse_args()
+
+
+def read_of_evaluate(description: str | None) -> argparse.Namespace:
+    """Read what evaluate takes, which can measure another model too."""
+    parser = _parser(description)
+    parser.add_argument("--model", type=Path, default=MODEL, metavar="FILE", help=f"the model (default: {MODEL})")
+    parser.add_argument(
+        "--out", type=Path, default=Path(), metavar="FOLDER", help="where metrics/, plots/ and data/ go (default: here)"
+    )
+    return parser.parse_args()
+
+
+def _parser(description: str | None) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f"python -m stages.{Path(sys.argv[0]).stem}",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--params", type=Path, default=PARAMS, metavar="FILE", help=f"the params file (default: {PARAMS})"
+    )
+    return parser
