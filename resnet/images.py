@@ -67,7 +67,8 @@ def read_picture(file: Path | str | BinaryIO, size: int) -> Picture:
             # JPEG decodes at a half, a quarter or an eighth of its size in a fraction of the time.
             image.draft(None, (2 * size, 2 * size))
             _check_costs(image, content)
-            pixels = to_square(to_rgb(ImageOps.exif_transpose(image)), size)
+            ImageOps.exif_transpose(image, in_place=True)
+            pixels = to_square(to_rgb(image), size)
             return Picture(np.asarray(pixels), width, height, channels, image.format or "")
     except Image.DecompressionBombError as error:
         raise UnreadableImage(f"too many pixels to be safe to decode: {error}") from error
@@ -110,7 +111,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def to_square(image: Image.Image, size: int) -> Image.Image:

@@ -122,16 +122,6 @@ def test_whenever_it_is_killed_it_ends_as_if_it_had_not_been(project, tmp_path, 
     sweep(project, ["dvc", "repro"], pytestconfig.getoption("kills"), tmp_path / "project", record_property)
 
 
-def test_whenever_a_flow_run_is_killed_it_ends_as_if_it_had_not_been(
-    project, prefect_server, tmp_path, pytestconfig, record_property, monkeypatch
-):
-    """Its supervisor ends the stage, which the next run must not collide with."""
-    monkeypatch.setitem(project.environment, "PREFECT_API_URL", prefect_server)
-    monkeypatch.setenv("PREFECT_API_URL", prefect_server)
-    flow = [sys.executable, "-m", "pipeline", "run"]
-    sweep(project, flow, pytestconfig.getoption("flow_kills"), tmp_path / "project", record_property)
-
-
 def model_in_cache(folder, entries):
     (model,) = (out for out in entries["train"]["outs"] if out["path"] == "models/model.keras")
     return cached(folder, model["md5"]).exists()
@@ -156,3 +146,13 @@ def test_killed_at_all_the_worst_moments_in_turn_it_ends_as_if_it_had_not_been(p
     copy.run("dvc", "repro")
     assert copy.lock() == project.lock()
     record_property("counted", f"kills {', '.join(WORST)}: {len(WORST)} of {len(WORST)} survived, 1 of 1 identical")
+
+
+def test_whenever_a_flow_run_is_killed_it_ends_as_if_it_had_not_been(
+    project, prefect_server, tmp_path, pytestconfig, record_property, monkeypatch
+):
+    """Its supervisor ends the stage, which the next run must not collide with."""
+    monkeypatch.setitem(project.environment, "PREFECT_API_URL", prefect_server)
+    monkeypatch.setenv("PREFECT_API_URL", prefect_server)
+    flow = [sys.executable, "-m", "pipeline", "run"]
+    sweep(project, flow, pytestconfig.getoption("flow_kills"), tmp_path / "project", record_property)
