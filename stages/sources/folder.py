@@ -29,7 +29,7 @@ def read_folder(root: Path) -> list[Entry]:
         # Before they are listed, for a link may lead to the whole disk.
         _refuse_links_out([*splits, *class_folders], root)
         entries = [entry for folder in class_folders for entry in _entries(folder, root, bool(splits))]
-        _refuse_links_out([Path(root, entry.path) for entry in entries], root)
+        _refuse_links_out([entry.image for entry in entries if isinstance(entry.image, Path)], root)
         empty = next((folder for folder in splits if not _folders(folder)), None)
     except OSError as error:
         raise BadInput(f"{error.filename} cannot be listed: {error.strerror}") from error
@@ -59,8 +59,10 @@ def _are_splits(root: Path, folders: list[Path]) -> bool:
 
 def _entries(class_folder: Path, root: Path, below_split: bool) -> Iterator[Entry]:
     split = class_folder.parent.name if below_split else None
+    # `relative_to` takes as long as to read the file.
+    start = len(str(root / "x")) - 1
     for file in files_below(class_folder, no_picture):
-        yield Entry(file.relative_to(root).as_posix(), class_folder.name, file, split)
+        yield Entry(str(file)[start:], class_folder.name, file, split)
 
 
 def _refuse_links_out(paths: list[Path], root: Path) -> None:
