@@ -1,5 +1,6 @@
 """The one place that talks to DVC: the graph of dvc.yaml, and the `dvc` command."""
 
+import json
 import logging
 import sys
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from typing import Any, Literal
 import networkx as nx
 from dvc.exceptions import DvcException
 from dvc.fs import DVCFileSystem
-from dvc.lock import LockError
+from dvc.lock import LockError, make_lock
 from dvc.repo import Repo
 from dvc.stage import PipelineStage, Stage
 from dvc_data.index import DataIndexDirError
@@ -33,6 +34,7 @@ def repository(folder: Path, revision: str | None = None) -> Iterator[Repo]:
         DvcFailed: DVC refuses, as it does a dvc.yaml with a cycle.
     """
     try:
+        _forget_a_lock_file_that_was_cut_short(folder / ".dvc/tmp")
         with Repo(str(folder), rev=revision) as repo:
             yield repo
     except LockError as error:
@@ -153,6 +155,19 @@ def _address(stage: Stage) -> str:
     if not isinstance(stage, PipelineStage):
         return stage.path_in_repo
     return stage.name if stage.path_in_repo == "dvc.yaml" else f"{stage.path_in_repo}:{stage.name}"
+
+
+def _forget_a_lock_file_that_was_cut_short(temporary: Path) -> None:
+    """Remove DVC's list of who reads and writes what if a kill left half of it: DVC would refuse to work ever after."""
+    listed = temporary / "rwlock"
+    if not listed.exists():
+        return
+    # Under DVC's own guard: another command may be writing it this moment.
+    with make_lock(str(temporary / "rwlock.lock"), tmp_dir=str(temporary)):
+        try:
+            json.loads(listed.read_bytes())
+        except ValueError:
+            listed.unlink()
 
 
 def _dvc(*arguments: str) -> list[str]:

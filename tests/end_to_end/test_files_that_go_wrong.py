@@ -167,3 +167,20 @@ def test_a_clock_that_jumps_back_between_a_kill_and_the_next_run_changes_nothing
     assert "resuming" in said
     assert project.lock() == before
     assert project.run("git", "status", "--porcelain") == ""
+
+
+def test_a_lock_file_that_dvc_was_killed_in_the_middle_of_is_mended_by_a_flow_and_by_removing_it(
+    project, prefect_server, monkeypatch
+):
+    before, half = project.lock(), project.folder / ".dvc/tmp/rwlock"
+    half.write_text("")
+    assert "Unable to read RWLock-file '.dvc/tmp/rwlock'" in project.run(
+        "dvc", "repro", "--force", "validate", fails=True
+    )
+    half.unlink()
+    project.run("dvc", "repro")
+    half.write_text("{")
+    monkeypatch.setitem(project.environment, "PREFECT_API_URL", prefect_server)
+    (project.folder / "reports/validation.json").unlink()
+    project.run("python", "-m", "pipeline", "run")
+    assert project.lock() == before
