@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import statistics
 import subprocess
@@ -23,6 +24,11 @@ def pytest_addoption(parser):
     )
     parser.addoption("--fuzz-inputs", type=int, default=1000, help="inputs of the fuzzer in tests/fuzz")
     parser.addoption("--epochs", type=int, default=10, help="epochs of the training in tests/resnet/test_long_life.py")
+
+
+def pytest_configure():
+    """Let all that the tests start hear Ctrl-C: background jobs of a shell ignore it, and hand that down."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -4,7 +4,6 @@ import functools
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -102,8 +101,6 @@ class Toy:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            # Background jobs of a shell ignore Ctrl-C, and hand that down.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
         ) as process:
             try:
                 yield process
@@ -177,7 +174,7 @@ def toy(committed, tmp_path):
 def first_retraining(committed, tmp_path_factory):
     """A toy that was retrained once, and so has a champion."""
     made = committed.copy(tmp_path_factory.mktemp("retrained"))
-    made.said = made.retrain()
+    made.retrain()
     return made
 
 

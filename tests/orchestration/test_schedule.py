@@ -127,14 +127,7 @@ def test_a_worker_runs_what_prefect_yaml_deploys(toy, api, wait_for):
     toy.run("prefect", "work-pool", "create", "training", "--type", "process")
     toy.run("prefect", "--no-prompt", "deploy", "--all")
     worker = ["prefect", "worker", "start", "--pool", "training"]
-    with subprocess.Popen(
-        worker,
-        cwd=toy.folder,
-        env=toy.environment,
-        stdout=subprocess.DEVNULL,
-        # Background jobs of a shell ignore Ctrl-C, by which Prefect ends a worker that is told to terminate.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
-    ) as working:
+    with subprocess.Popen(worker, cwd=toy.folder, env=toy.environment, stdout=subprocess.DEVNULL) as working:
         try:
             (own,) = [found for found in api.ask("deployments/filter") if found["name"] == "nightly"]
             assert [entry["schedule"]["cron"] for entry in own["schedules"]] == ["0 3 * * *"]

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 import resnet
 from resnet.convolutions import Convolutions
+from resnet.fused import FusedConvolutions
 from resnet.looped import LoopedBlocks, LoopedStack
 from resnet.network import Form
 from resnet.training_form import portable_weights, set_portable_weights
@@ -17,23 +18,24 @@ REPEATS = 5
 
 @pytest.fixture
 def both(tiny, randomised):
-    """A network with five equal blocks and more in its first group: in stock layers, and with a loop, weights alike.
+    """A network with five equal blocks and more in its first group: in stock layers, and with a loop, weights alike."""
 
-    They compute in float64: in float32 the last bit of a sum decides on which side of zero a value lies, and so whether
-    ReLU lets its whole gradient pass.
-    """
-    policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float64")
-
-    def build(name, rematerialize=False):
+    def build(name, convolutions, rematerialize=False):
         groups = len(resnet.variant(name).repeats)
         stock = randomised(tiny(name, classes=4, repeats=(REPEATS + 2, *(1,) * (groups - 1))))
-        form = Form(Convolutions, LoopedStack(REPEATS, rematerialize))
-        looped = stock.architecture.build(form)
+        looped = stock.architecture.build(Form(convolutions, LoopedStack(REPEATS, rematerialize)))
         set_portable_weights(looped, stock.get_weights())
         return stock, looped
 
-    yield build
+    return build
+
+
+@pytest.fixture
+def float64():
+    """Compute in float64: in float32 the last bit of a sum decides whether ReLU lets its whole gradient pass."""
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float64")
+    yield
     keras.config.set_dtype_policy(policy)
 
 
@@ -66,13 +68,24 @@ def flat(arrays):
 
 @pytest.mark.parametrize("rematerialize", [False, True], ids=["kept", "rematerialized"])
 @pytest.mark.parametrize("name", FAMILIES)
-def test_a_loop_gives_the_outputs_gradients_and_running_averages_of_its_blocks(both, noise, name, rematerialize):
-    stock, looped = both(name, rematerialize)
+def test_a_loop_gives_the_outputs_gradients_and_running_averages_of_its_blocks(
+    float64, both, noise, name, rematerialize
+):
+    stock, looped = both(name, Convolutions, rematerialize)
     assert sum(layer.repeats for layer in loops(looped)) >= REPEATS
     images = noise(6).astype(np.float32)
     np.testing.assert_allclose(looped(images), stock(images), atol=1e-5)
     for mine, theirs in zip(train_pass(looped, images), train_pass(stock, images), strict=True):
         np.testing.assert_allclose(flat(mine), flat(theirs), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["resnet20", "resnet50"])
+def test_a_loop_of_fused_blocks_gives_the_outputs_and_running_averages_of_stock_ones(both, noise, name):
+    stock, looped = both(name, FusedConvolutions)
+    images = noise(24).astype(np.float32)
+    (outputs, averages, _), (theirs, their_averages, _) = (train_pass(model, images) for model in (looped, stock))
+    np.testing.assert_allclose(outputs, theirs, atol=1e-5)
+    np.testing.assert_allclose(flat(averages), flat(their_averages), rtol=1e-5, atol=1e-5)
 
 
 def test_the_portable_form_of_a_looped_network_answers_as_it_does(noise):
