@@ -13,6 +13,7 @@ import sys
 import time
 from collections import Counter
 
+import pytest
 from ruamel.yaml import YAML
 
 SEED = 20261124
@@ -23,6 +24,8 @@ def before(project, stage, folder):
     """Copy a project to where a stage is to run next and has never run."""
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(project.folder, folder, symlinks=True)
+    # A test that let a training fail at its very end may have left all that a training needs.
+    shutil.rmtree(folder / ".dvc/tmp/checkpoints", ignore_errors=True)
     lock = folder / "dvc.lock"
     entries = YAML(typ="safe").load(lock)["stages"]
     lock.write_text(lock.read_text().partition(f"  {stage}:\n")[0])
@@ -141,15 +144,23 @@ WORST = {
 }
 
 
+def kill_when(reached, copy, entries):
+    """Run the pipeline and kill it as soon as something is so; False when it ended before that was seen."""
+    process = copy.start("dvc", "repro")
+    wait_for(process, "train")
+    while process.poll() is None and not reached(copy.folder, entries):
+        pass
+    return kill(process)
+
+
 def test_killed_at_all_the_worst_moments_in_turn_it_ends_as_if_it_had_not_been(project, tmp_path, record_property):
     entries = YAML(typ="safe").load(project.folder / "dvc.lock")["stages"]
-    copy = before(project, "train", tmp_path / "project")
-    for reached in WORST.values():
-        process = copy.start("dvc", "repro")
-        wait_for(process, "train")
-        while not reached(copy.folder, entries):
-            assert process.poll() is None, "the moment was missed"
-        assert kill(process)
+    for _ in range(5):  # a moment is short, and on a busy machine it may pass unseen
+        copy = before(project, "train", tmp_path / "project")
+        if all(kill_when(reached, copy, entries) for reached in WORST.values()):
+            break
+    else:
+        pytest.fail("in five attempts one of the moments was missed")
     copy.run("dvc", "repro")
     assert copy.lock() == project.lock()
     record_property("counted", f"kills {', '.join(WORST)}: {len(WORST)} of {len(WORST)} survived, 1 of 1 identical")
