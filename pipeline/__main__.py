@@ -171,15 +171,15 @@ def verify(_: argparse.Namespace) -> int:
 
 def clean(options: argparse.Namespace) -> None:
     """Remove what is old."""
-    from pipeline import project, server
     from pipeline.errors import PipelineError
 
-    found = project.find(Path.cwd())
     if options.keep < 0:
         raise PipelineError(f"--keep is {options.keep}; expected 0 or more")
-    server.check()
+    from pipeline import project, server
     from pipeline.cleaning import clean as remove
 
+    found = project.find(Path.cwd())
+    server.check()
     removed = remove(found, options.keep)
     print(
         f"removed {removed.branches} branches, {removed.checkouts} checkouts, {removed.logs} folders of logs, "

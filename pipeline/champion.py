@@ -69,11 +69,10 @@ def fetch(folder: Path, version: registry.Version, to: Path) -> Champion:
     Raises:
         Incomparable: They are in neither.
     """
-    for path in (MODEL, MANIFEST, PREDICTIONS, CLASSES):
-        try:
-            dvc.fetch_file(folder, version.commit, path, to / path)
-        except PipelineError as error:
-            raise Incomparable(f"{version} cannot be compared with: {error}") from error
+    try:
+        dvc.fetch_files(folder, version.commit, {path: to / path for path in (MODEL, MANIFEST, PREDICTIONS, CLASSES)})
+    except PipelineError as error:
+        raise Incomparable(f"{version} cannot be compared with: {error}") from error
     return Champion(version, to)
 
 

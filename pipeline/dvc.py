@@ -3,7 +3,7 @@
 import json
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -133,21 +133,23 @@ def metrics(folder: Path, revision: str | None = None) -> dict[str, Any]:
     return {name: found["data"] for name, found in shown.get("", {}).get("data", {}).items() if "data" in found}
 
 
-def fetch_file(folder: Path, revision: str, path: str, to: Path) -> None:
-    """Write a file as it was in a commit, from git, DVC's cache or a remote.
+def fetch_files(folder: Path, revision: str, wanted: Mapping[str, Path]) -> None:
+    """Write files as they were in a commit, from git, DVC's cache or a remote.
 
     Raises:
-        PipelineError: It is in none of them.
+        PipelineError: One is in none of them.
     """
-    try:
-        to.parent.mkdir(parents=True, exist_ok=True)
-        DVCFileSystem(url=str(folder), rev=revision).get_file(path, str(to))
-    except (DvcException, DataIndexDirError, OSError) as error:
-        to.unlink(missing_ok=True)
-        raise PipelineError(
-            f"{path} of {revision[:12]} is neither in DVC's cache nor in a remote ({type(error).__name__}: {error}); "
-            f"if a colleague has it: dvc fetch after they dvc push"
-        ) from error
+    files = DVCFileSystem(url=str(folder), rev=revision)
+    for path, to in wanted.items():
+        try:
+            to.parent.mkdir(parents=True, exist_ok=True)
+            files.get_file(path, str(to))
+        except (DvcException, DataIndexDirError, OSError) as error:
+            to.unlink(missing_ok=True)
+            raise PipelineError(
+                f"{path} of {revision[:12]} is neither in DVC's cache nor in a remote ({type(error).__name__}: "
+                f"{error}); if a colleague has it: dvc fetch after they dvc push"
+            ) from error
 
 
 def _address(stage: Stage) -> str:

@@ -1,7 +1,7 @@
 """Versions of the model and which of them is the champion, as GTO keeps them: in git tags."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -19,11 +19,16 @@ CHAMPION = "champion"
 
 @dataclass(frozen=True)
 class Version:
-    """A registered version of the model."""
+    """A registered version of the model.
+
+    Attributes:
+        crowned: Whether it is in the champion's stage, as former champions are too.
+    """
 
     name: str
     commit: str
     registered: datetime
+    crowned: bool = field(compare=False)
 
     @property
     def number(self) -> SemanticVersion:
@@ -38,8 +43,17 @@ def versions(folder: Path) -> list[Version]:
     """All versions, the newest first."""
     # GTO takes an artifact without tags for a mistake.
     registered = git(folder, "tag", "--list", f"{ARTIFACT}@*")
-    shown = gto.api.show(str(folder), ARTIFACT, registered_only=True) if registered else []
-    found = [Version(row["version"], row["commit_hexsha"], row["created_at"]) for row in shown]
+    # By default it shows the newest version of a stage alone.
+    shown = gto.api.show(str(folder), ARTIFACT, registered_only=True, versions_per_stage=-1) if registered else []
+    found = [
+        Version(
+            row["version"],
+            row["commit_hexsha"],
+            row["created_at"],
+            crowned=CHAMPION in {stage["stage"] for stage in row["stages"]},
+        )
+        for row in shown
+    ]
     return sorted(found, key=lambda version: version.number, reverse=True)
 
 
@@ -80,21 +94,19 @@ def rollback(folder: Path) -> Version:
 
 def _champions(folder: Path) -> list[Version]:
     """The champion, and those that were it before and may be it again."""
-    found = versions(folder)
     # As for GTO, the newest of the versions in a stage has it, until it is taken out.
-    staged = gto.api.find_versions_in_stage(str(folder), ARTIFACT, CHAMPION, versions_per_stage=-1) if found else None
-    names = {stage.version for stage in staged or []}
-    return [version for version in found if version.name in names]
+    return [version for version in versions(folder) if version.crowned]
 
 
 def _enthrone(folder: Path, commit: str, reason: str) -> Version:
     """Take newer champions out of the stage, and assign it to a commit, so that GTO and DVC name the same champion."""
     name_the_author(folder)
     _wait_for_a_new_second(folder)
-    own = next((version for version in versions(folder) if version.commit == commit), None)
+    found = versions(folder)
+    own = next((version for version in found if version.commit == commit), None)
     try:
-        for version in _champions(folder):
-            if own is not None and version.number > own.number:
+        for version in found:
+            if version.crowned and own is not None and version.number > own.number:
                 gto.api.unassign(str(folder), ARTIFACT, version=version.name, stage=CHAMPION, message=reason)
         # By force, as a former champion is in the stage already; DVC goes by which was assigned last.
         gto.api.assign(str(folder), ARTIFACT, CHAMPION, ref=commit, message=reason, force=True)

@@ -58,7 +58,7 @@ class Side:
         """
         found = (self.folder if self.commit is None else self.files) / path
         if self.commit is not None and not found.exists():
-            dvc.fetch_file(self.folder, self.commit, path, found)
+            dvc.fetch_files(self.folder, self.commit, {path: found})
         if not found.is_file():
             raise PipelineError(f"{path} is not in the workspace; dvc checkout brings it back, dvc repro makes it")
         return found

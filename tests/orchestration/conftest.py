@@ -200,6 +200,11 @@ class Api:
         found = self.ask("flow_runs/filter", sort="EXPECTED_START_TIME_DESC")
         return [run for run in found if run["parameters"].get("project") == str(toy.folder)]
 
+    def deployment(self, toy):
+        """The deployment of a project, if there is one yet."""
+        found = self.ask("deployments/filter")
+        return next((entry for entry in found if entry["parameters"].get("project") == str(toy.folder)), None)
+
     def run(self, identity):
         return httpx.get(f"{self.url}/flow_runs/{identity}").json()
 

@@ -24,11 +24,7 @@ def served(toy, api, wait_for, tmp_path):
     with toy.start("serve", "--cron", NEVER, "--retry-waits") as serving:
         # It says more than a pipe holds.
         threading.Thread(target=functools.partial(list, serving.stdout), daemon=True).start()
-        yield wait_for(lambda: deployment(toy, api))["id"], psutil.Process(serving.pid)
-
-
-def deployment(toy, api):
-    return next((d for d in api.ask("deployments/filter") if d["parameters"].get("project") == str(toy.folder)), None)
+        yield wait_for(lambda: api.deployment(toy))["id"], psutil.Process(serving.pid)
 
 
 def files(folder):

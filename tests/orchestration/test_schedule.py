@@ -5,7 +5,6 @@ import shutil
 import signal
 import socket
 import subprocess
-from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -26,47 +25,16 @@ def free_port():
 def served(toy, api, wait_for):
     """The project's deployment, served, with nothing due."""
     with toy.start("serve", "--cron", NEVER, "--retry-waits") as serving:
-        found = wait_for(lambda: deployment(toy, api))
+        found = wait_for(lambda: api.deployment(toy))
         yield found["id"]
         serving.send_signal(signal.SIGINT)
         serving.wait(timeout=30)
-
-
-def deployment(toy, api):
-    return next((d for d in api.ask("deployments/filter") if d["parameters"].get("project") == str(toy.folder)), None)
 
 
 def flow_process(stage):
     """The process that runs the flow whose supervisor started a stage."""
     supervisor = next(parent for parent in stage.parents() if "supervisor.py" in " ".join(parent.cmdline()))
     return supervisor.parent()
-
-
-def test_a_run_that_was_missed_is_made_up_for_once_and_completes(toy, api, wait_for):
-    with toy.start("serve", "--cron", "* * * * *") as serving:
-        wait_for(lambda: deployment(toy, api))
-        # The machine goes off.
-        psutil.Process(serving.pid).kill()
-    own = deployment(toy, api)["id"]
-
-    def runs(*names):
-        wanted = {"deployment_id": {"any_": [own]}, "state": {"name": {"any_": list(names)}}}
-        return api.ask("flow_runs/filter", flow_runs=wanted, sort="EXPECTED_START_TIME_ASC")
-
-    def is_over(run):
-        return datetime.fromisoformat(run["expected_start_time"]) < datetime.now(UTC)
-
-    wait_for(lambda: sum(map(is_over, runs("Scheduled", "Late"))) >= 2, 180)
-    with toy.start("serve", "--cron", "* * * * *") as serving:
-        (promoted,) = wait_for(lambda: runs("Promoted"), 120)
-        assert promoted["auto_scheduled"]
-        skipped = [run for run in runs("Skipped") if "was due at" in run["state"]["message"]]
-        assert skipped
-        assert max(run["expected_start_time"] for run in skipped) < promoted["expected_start_time"]
-        serving.send_signal(signal.SIGINT)
-        assert serving.wait(timeout=30) in (0, 130)
-    assert deployment(toy, api)["paused"], "a schedule that nobody serves is not left to pile up runs"
-    assert toy.branches()
 
 
 def test_a_schedule_outlives_its_server(toy, api, wait_for, tmp_path):
@@ -78,7 +46,7 @@ def test_a_schedule_outlives_its_server(toy, api, wait_for, tmp_path):
 
     def found():
         try:
-            return deployment(toy, own)
+            return own.deployment(toy)
         except httpx.TransportError:
             return None
 
@@ -94,28 +62,27 @@ def test_a_schedule_outlives_its_server(toy, api, wait_for, tmp_path):
         assert serving.wait(timeout=30) in (0, 130)
 
 
-def test_a_run_that_is_cancelled_from_the_ui_leaves_no_process_and_no_checkout(toy, api, served, wait_for):
+def test_a_run_that_is_cancelled_from_the_ui_or_killed_leaves_nothing_and_the_next_one_starts_well(
+    toy, api, served, wait_for
+):
+    def start():
+        return api.ask(f"deployments/{served}/create_flow_run")["id"]
+
     toy.take(120)
-    run = api.ask(f"deployments/{served}/create_flow_run")["id"]
+    cancelled = start()
     wait_for(toy.at_work)
-    api.ask(f"flow_runs/{run}/set_state", state={"type": "CANCELLING"})
-    wait_for(lambda: api.state(run) == "Cancelled", 30)
+    api.ask(f"flow_runs/{cancelled}/set_state", state={"type": "CANCELLING"})
+    wait_for(lambda: api.state(cancelled) == "Cancelled", 30)
     wait_for(lambda: not toy.at_work(), 5)
-    toy.take(0)
-    again = api.ask(f"deployments/{served}/create_flow_run")["id"]
-    wait_for(lambda: api.state(again) == "Promoted", 60)
-    assert toy.run("git", "worktree", "list").count("\n") == 1
 
-
-def test_a_run_whose_process_is_killed_is_seen_as_crashed_and_the_next_one_starts_well(toy, api, served, wait_for):
-    toy.take(120)
-    run = api.ask(f"deployments/{served}/create_flow_run")["id"]
+    killed = start()
     (stage, *_) = wait_for(toy.at_work)
     os.kill(flow_process(stage).pid, signal.SIGKILL)
     wait_for(lambda: not toy.at_work(), 5)
-    wait_for(lambda: api.run(run)["state"]["type"] == "CRASHED", 30)
+    wait_for(lambda: api.run(killed)["state"]["type"] == "CRASHED", 30)
+
     toy.take(0)
-    again = api.ask(f"deployments/{served}/create_flow_run")["id"]
+    again = start()
     wait_for(lambda: api.state(again) == "Promoted", 60)
     assert toy.run("git", "worktree", "list").count("\n") == 1
 
