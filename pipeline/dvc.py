@@ -4,7 +4,7 @@ import json
 import logging
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +16,8 @@ from dvc.repo import Repo
 from dvc.stage import PipelineStage, Stage
 from dvc_data.index import DataIndexDirError
 
-from pipeline.errors import Busy, DvcFailed, PipelineError, StageFailed
+from pipeline.errors import Busy, DvcFailed, GitFailed, PipelineError, StageFailed
+from pipeline.git import git
 from pipeline.processes import Say, supervised
 
 Outcome = Literal["ran", "restored", "unchanged"]
@@ -35,6 +36,7 @@ def repository(folder: Path, revision: str | None = None) -> Iterator[Repo]:
     """
     try:
         _forget_a_lock_file_that_was_cut_short(folder / ".dvc/tmp")
+        _bring_back_a_dvc_lock_that_was_cut_short(folder)
         with Repo(str(folder), rev=revision) as repo:
             yield repo
     except LockError as error:
@@ -170,6 +172,27 @@ def _forget_a_lock_file_that_was_cut_short(temporary: Path) -> None:
             json.loads(listed.read_bytes())
         except ValueError:
             listed.unlink()
+
+
+def _bring_back_a_dvc_lock_that_was_cut_short(folder: Path) -> None:
+    """Take git's dvc.lock where a kill left an empty one; what has run since is in DVC's run cache.
+
+    One that is not empty, but broken, may be a merge that a person is in the middle of.
+    """
+    lock, temporary = folder / "dvc.lock", folder / ".dvc/tmp"
+    if not _is_empty(lock):
+        return
+    # DVC holds this one while it writes: it may be doing so this moment.
+    with make_lock(str(temporary / "lock"), tmp_dir=str(temporary)):
+        if _is_empty(lock):
+            lock.unlink()
+            # Before the first commit of one there is none.
+            with suppress(GitFailed):
+                git(folder, "checkout", "HEAD", "--", lock.name)
+
+
+def _is_empty(file: Path) -> bool:
+    return file.exists() and not file.read_bytes().strip()
 
 
 def _dvc(*arguments: str) -> list[str]:

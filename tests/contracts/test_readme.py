@@ -74,6 +74,10 @@ TESTS = {
         "end_to_end/test_files_that_go_wrong.py"
         "::test_a_lock_file_that_dvc_was_killed_in_the_middle_of_is_mended_by_a_flow_and_by_removing_it"
     ],
+    "`dvc repro` is killed in the instant in which DVC writes `dvc.lock`": [
+        "end_to_end/test_files_that_go_wrong.py"
+        "::test_a_dvc_lock_that_dvc_was_killed_in_the_middle_of_is_mended_by_a_flow_and_by_git"
+    ],
     "the clock jumps back": [
         "end_to_end/test_files_that_go_wrong.py"
         "::test_a_clock_that_jumps_back_between_a_kill_and_the_next_run_changes_nothing"

@@ -187,3 +187,18 @@ def test_a_lock_file_that_dvc_was_killed_in_the_middle_of_is_mended_by_a_flow_an
     (project.folder / "reports/validation.json").unlink()
     project.run("python", "-m", "pipeline", "run")
     assert project.lock() == before
+
+
+def test_a_dvc_lock_that_dvc_was_killed_in_the_middle_of_is_mended_by_a_flow_and_by_git(
+    project, prefect_server, monkeypatch
+):
+    before, lock = project.lock(), project.folder / "dvc.lock"
+    lock.write_text("")
+    assert "'./dvc.lock' validation failed" in project.run("dvc", "repro", fails=True)
+    project.run("git", "checkout", "dvc.lock")
+    project.run("dvc", "repro")
+    assert project.lock() == before
+    lock.write_text("")
+    monkeypatch.setitem(project.environment, "PREFECT_API_URL", prefect_server)
+    project.run("python", "-m", "pipeline", "run")
+    assert project.lock() == before
