@@ -139,9 +139,12 @@ def fetch_files(folder: Path, revision: str, wanted: Mapping[str, Path]) -> None
     """Write files as they were in a commit, from git, DVC's cache or a remote.
 
     Raises:
-        PipelineError: One is in none of them.
+        PipelineError: One is in none of them, or DVC cannot read the commit.
     """
-    files = DVCFileSystem(url=str(folder), rev=revision)
+    try:
+        files = DVCFileSystem(url=str(folder), rev=revision)
+    except (DvcException, OSError) as error:
+        raise PipelineError(f"DVC cannot read {revision[:12]}: {error}") from error
     for path, to in wanted.items():
         try:
             to.parent.mkdir(parents=True, exist_ok=True)
