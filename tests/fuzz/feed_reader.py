@@ -1,132 +1,39 @@
 """Feed a reader with what libFuzzer makes of good files, guided by the code that each input reaches.
 
 `python -m tests.fuzz.feed_reader READER FOLDER [libFuzzer's options]`: an input may be read or refused; whatever else a
-reader raises ends the process. The folder is for the files, and has the good ones to begin with in FOLDER/corpus.
+reader raises ends the process. The folder is for the files: FOLDER/corpus begins with the good ones, and FOLDER/inputs
+has a line for each input, in hexadecimal.
 """
 
-import ctypes
-import gc
-import io
+import resource
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import atheris
-import psutil
 
 with atheris.instrument_imports(include=["resnet", "stages", "PIL"]):
-    import numpy as np
-    import pandas as pd
-    from PIL import Image
+    from tests.fuzz.readers import READERS, feed
 
-    from resnet.images import FORMATS, UnreadableImage, read_picture
-    from stages.errors import BadInput
-    from stages.params import load
-    from stages.sources.descriptor import read_descriptor
-    from stages.sources.manifest import read_manifest
-
-ROOT = Path(__file__).parents[2]
-SAMPLES = 30
-
-
-def picture(content: bytes, _: Path) -> None:
-    """Read an image file."""
-    read_picture(io.BytesIO(content), 8)
-
-
-def pictures(folder: Path) -> list[bytes]:
-    """One small picture in each format and some modes."""
-    good = []
-    for name in FORMATS:
-        for mode in ("RGB", "L"):
-            pixels = np.arange(12 * 10 * 3, dtype=np.uint8).reshape(12, 10, 3)
-            Image.fromarray(pixels).convert(mode).save(file := io.BytesIO(), name)
-            good.append(file.getvalue())
-    return good
-
-
-def csv(content: bytes, folder: Path) -> None:
-    """Read a table of images as CSV."""
-    (folder / "table.csv").write_bytes(content)
-    read_manifest(folder / "table.csv", folder)
-
-
-def csvs(folder: Path) -> list[bytes]:
-    """Tables of pictures that exist."""
-    (folder / "a.png").write_bytes(b"")
-    return [b"path,label\na.png,cat\n", b'path,label,split,group,x\r\n"a.png",dog,train,g,1.5\r\na.png,"c,\n",,,\r\n']
-
-
-def parquet(content: bytes, folder: Path) -> None:
-    """Read a table of images as Parquet."""
-    (folder / "table.parquet").write_bytes(content)
-    read_manifest(folder / "table.parquet", folder)
-
-
-def parquets(folder: Path) -> list[bytes]:
-    """The same as Parquet."""
-    tables = [pd.read_csv(io.BytesIO(content)) for content in csvs(folder)]
-    return [table.to_parquet(None) for table in tables]
-
-
-def params(content: bytes, folder: Path) -> None:
-    """Read params.yaml."""
-    (folder / "params.yaml").write_bytes(content)
-    load(folder / "params.yaml")
-
-
-def settings(_: Path) -> list[bytes]:
-    """The project's own."""
-    return [(ROOT / "params.yaml").read_bytes()]
-
-
-def descriptor(content: bytes, folder: Path) -> None:
-    """Read a file of datasets/."""
-    (folder / "set.yaml").write_bytes(content)
-    read_descriptor(folder / "set.yaml")
-
-
-def descriptors(_: Path) -> list[bytes]:
-    """One whose files are pinned to be others, so that nothing is loaded."""
-    good = (ROOT / "datasets/digits.yaml").read_text()
-    return [good.replace("sha256: ", "sha256: 0")[:-1].encode(), good.replace("0", "1").encode()]
-
-
-READERS: dict[str, tuple[Callable[[bytes, Path], None], Callable[[Path], list[bytes]]]] = {
-    "picture": (picture, pictures),
-    "csv": (csv, csvs),
-    "parquet": (parquet, parquets),
-    "params": (params, settings),
-    "descriptor": (descriptor, descriptors),
-}
+# libFuzzer's own limit counts the peak of the process that started this one.
+MEMORY = 8 << 30
 
 
 def main(name: str, folder: Path, options: list[str]) -> None:
-    """Read until libFuzzer has had enough; print the memory that is taken now and then."""
-    read, good = READERS[name]
+    """Read until libFuzzer has had enough."""
+    _, good = READERS[name]
     corpus = folder / "corpus"
     corpus.mkdir()
     for number, content in enumerate(good(folder)):
         (corpus / str(number)).write_bytes(content)
-    runs = next(int(option.removeprefix("-runs=")) for option in options if option.startswith("-runs="))
-    own, count = psutil.Process(), 0
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    # Unbuffered, for libFuzzer leaves without closing it.
+    inputs = (folder / "inputs").open("wb", buffering=0)
 
     def one(content: bytes) -> None:
-        nonlocal count
-        count += 1
-        if count % max(1, runs // SAMPLES) == 0:
-            # Memory that is free, but not yet given back, is no growth.
-            gc.collect()
-            ctypes.CDLL(None).malloc_trim(0)
-            print("resident", own.memory_info().rss, flush=True)
-        try:
-            read(content, folder)
-        except (BadInput, UnreadableImage) as refusal:
-            # A sentence, and not whatever the file holds.
-            if len(str(refusal)) > 2000 or "\n" in str(refusal):
-                raise AssertionError(f"no sentence: {str(refusal)[:300]!r}") from refusal
+        inputs.write(content.hex().encode() + b"\n")
+        feed(name, content, folder)
 
-    atheris.Setup([sys.argv[0], *options, str(corpus)], one)
+    atheris.Setup([sys.argv[0], "-rss_limit_mb=0", *options, str(corpus)], one)
     atheris.Fuzz()
 
 
