@@ -120,9 +120,13 @@ def nobodys_machine(tmp_path_factory):
         yield
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def prefect_server(nobodys_machine):
-    """A real server with a database of its own."""
+    """A real server with a database of its own.
+
+    For no longer than a module: while it lives, a thread of Prefect's draws from Python's `random` now and then, from
+    which Keras takes the first weights of a network.
+    """
     with prefect_test_harness(server_startup_timeout=90):
         yield
 
