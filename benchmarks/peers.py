@@ -7,19 +7,14 @@ benchmarks/results/. PyTorch takes part where it is installed: `pip install torc
 import argparse
 import importlib.util
 import json
-import platform
 import statistics
 import subprocess
 import sys
-from datetime import UTC, datetime
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from benchmarks.contenders import CASES
+from benchmarks.records import ROOT, keep
 
-ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "benchmarks/results"
 PRECISIONS = ("float32", "mixed_bfloat16")
 
 
@@ -50,7 +45,7 @@ def main() -> None:
         "--precision", choices=PRECISIONS, action="append", help="may be repeated; both, if none is given"
     )
     options = parser.parse_args()
-    results: dict[str, Any] = {"machine": machine(), "rounds": options.rounds, "cases": {}}
+    results: dict[str, Any] = {"rounds": options.rounds, "cases": {}}
     for case in options.case or CASES:
         taken: dict[tuple[str, str], list[dict[str, float]]] = {}
         for number in range(options.rounds):
@@ -61,10 +56,7 @@ def main() -> None:
                 taken.setdefault(who, []).append(measure(who[0], case, who[1]))
         results["cases"][case] = {" ".join(who): rounds for who, rounds in taken.items()}
         print(table(case, results["cases"][case]), flush=True)
-    RESULTS.mkdir(exist_ok=True)
-    file = RESULTS / f"{datetime.now(UTC):%Y-%m-%dT%H%MZ}-peers.json"
-    file.write_text(json.dumps(results, indent=1) + "\n")
-    print(f"written to {file.relative_to(ROOT)}")
+    keep("peers", results)
 
 
 def table(case: str, taken: dict[str, list[dict[str, float]]]) -> str:
@@ -81,15 +73,6 @@ def table(case: str, taken: dict[str, list[dict[str, float]]]) -> str:
         spread = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
         lines.append(f"{who:24} {images / wall:8.1f}  {cpu:12.2f}  {spread}")
     return "\n".join(lines)
-
-
-def machine() -> dict[str, str]:
-    """What it ran on."""
-    cpu = next((line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), "")
-    installed = [name for name in ("tensorflow", "keras", "torch") if importlib.util.find_spec(name)]
-    return {"cpu": cpu.partition(": ")[2], "python": platform.python_version()} | {
-        name: version(name) for name in installed
-    }
 
 
 if __name__ == "__main__":

@@ -8,14 +8,33 @@ import resnet  # before Keras, so that TensorFlow is told to use oneDNN
 
 # isort: split
 import argparse
+import json
 import resource
 import statistics
 import time
+from typing import Any
 
 import keras
 import numpy as np
 
 from resnet.sgd import SGD
+
+
+def _training(name: str, precision: str, **arguments: Any) -> keras.Model:
+    return resnet.create_for_training(name, precision=precision, **arguments)
+
+
+def _rematerialized(name: str, precision: str, **arguments: Any) -> keras.Model:
+    return resnet.create_for_training(name, precision=precision, rematerialize=True, **arguments)
+
+
+def _stock(name: str, precision: str, **arguments: Any) -> keras.Model:
+    keras.config.set_dtype_policy(precision)
+    return resnet.create(name, **arguments)
+
+
+# What trains, the same with less memory, and stock layers.
+FORMS = {"training": _training, "rematerialized": _rematerialized, "stock": _stock}
 
 
 def main() -> None:
@@ -28,7 +47,8 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=128, metavar="IMAGES")
     parser.add_argument("--steps", type=int, default=10, metavar="N", help="after the first")
     parser.add_argument("--precision", default="float32", metavar="POLICY", help="mixed_bfloat16, for one")
-    parser.add_argument("--rematerialize", action="store_true")
+    parser.add_argument("--form", choices=FORMS, default="training")
+    parser.add_argument("--json", action="store_true", help="print the numbers alone")
     options = parser.parse_args()
 
     keras.utils.set_random_seed(0)
@@ -37,13 +57,7 @@ def main() -> None:
     targets = np.eye(10, dtype=np.float32)[draw.integers(0, 10, options.batch)]
 
     begun = time.perf_counter()
-    model = resnet.create_for_training(
-        options.name,
-        precision=options.precision,
-        rematerialize=options.rematerialize,
-        input_shape=images.shape[1:],
-        classes=10,
-    )
+    model = FORMS[options.form](options.name, options.precision, input_shape=images.shape[1:], classes=10)
     model.compile(SGD(0.01, momentum=0.9, nesterov=True), "categorical_crossentropy", jit_compile=False)
     model.optimizer.build(model.trainable_variables)
     built = time.perf_counter()
@@ -54,13 +68,17 @@ def main() -> None:
         start = time.perf_counter()
         model.train_on_batch(images, targets)
         steps.append(time.perf_counter() - start)
-    median = statistics.median(steps)
+    step = statistics.median(steps)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    if options.json:
+        taken = {"build": built - begun, "first_step": first - built, "step": step, "steps": steps, "peak_mb": peak}
+        print(json.dumps(taken))
+        return
     print(
         f"{options.name} {options.side}x{options.side} batch {options.batch} {options.precision}:",
         f"build {built - begun:.1f} s, first step {first - built:.1f} s,",
-        f"step {median:.3f} s ({min(steps):.3f} to {max(steps):.3f}),",
-        f"{options.batch / median:.1f} images/s, peak {peak:,} MB",
+        f"step {step:.3f} s ({min(steps):.3f} to {max(steps):.3f}),",
+        f"{options.batch / step:.1f} images/s, peak {peak:,} MB",
     )
 
 
