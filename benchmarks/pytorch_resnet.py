@@ -7,6 +7,8 @@ from torch.nn import functional
 # Blocks and channels of each group, whether blocks are bottlenecks, and whether images are large.
 NETWORKS = {
     "resnet20": ((3, 3, 3), (16, 32, 64), False, False),
+    "resnet56": ((9, 9, 9), (16, 32, 64), False, False),
+    "resnet110": ((18, 18, 18), (16, 32, 64), False, False),
     "resnet18": ((2, 2, 2, 2), (64, 128, 256, 512), False, True),
     "resnet50": ((3, 4, 6, 3), (64, 128, 256, 512), True, True),
 }

@@ -151,7 +151,9 @@ def _run_in_chunks(step: Step, x: Tensor, learned: Stacks, averaged: Stacks, rep
 def _run(step: Step, x: Tensor, learned: Stacks, averaged: Stacks, repeats: int) -> tuple[Tensor, Weights]:
     if keras.backend.backend() == "tensorflow":
         return _while_loop(step, x, learned, averaged, repeats)
-    return ops.scan(lambda x, weights: step(x, *weights), x, ([*learned], [*averaged]), repeats)
+    # JAX takes arrays, and no variables.
+    stacks = [[ops.convert_to_tensor(stack) for stack in kind] for kind in (learned, averaged)]
+    return ops.scan(lambda x, weights: step(x, *weights), x, stacks, repeats)
 
 
 def _while_loop(step: Step, x: Tensor, learned: Stacks, averaged: Stacks, repeats: int) -> tuple[Tensor, Weights]:
