@@ -5,15 +5,14 @@
 
 import argparse
 import json
-import subprocess
 import sys
-from typing import Any
 
 import altair as alt
 import pandas as pd
 
 import resnet
-from benchmarks.records import ROOT, keep
+from benchmarks.processes import measured
+from benchmarks.records import keep
 
 NETWORKS = ["resnet20", "resnet56", "resnet110", "resnet1202", "resnet1001v2"]
 FORMS = ["training", "rematerialized", "stock"]
@@ -29,12 +28,12 @@ def main() -> None:
     parser.add_argument("--network", choices=NETWORKS, action="append", help="may be repeated; all, if none is given")
     parser.add_argument("--form", choices=FORMS, action="append", help="may be repeated; all, if none is given")
     options = parser.parse_args()
-    shared = ["--batch", str(options.batch), "--steps", str(options.steps), "--precision", options.precision, "--json"]
+    shared = ["--batch", options.batch, "--steps", options.steps, "--precision", options.precision, "--json"]
     rows = []
     for form in options.form or FORMS:
         for name in options.network or NETWORKS:
             print(f"{name}, {form}      ", end="\r", file=sys.stderr)
-            taken = measure([name, "--form", form, *shared])
+            taken = measured("training_step", name, "--form", form, *shared)
             work = resnet.describe(name)
             rows.append({"name": name, "form": form, "layers": work.layers, "work": work.multiply_adds} | taken)
     table = pd.DataFrame(rows)
@@ -47,16 +46,6 @@ def main() -> None:
     settings = {"batch": options.batch, "precision": options.precision}
     file = keep("depth", settings | {"rows": json.loads(table.to_json(orient="records"))})
     figure(table).save(file.with_suffix(".svg"))
-
-
-def measure(arguments: list[str]) -> dict[str, Any]:
-    """One process of `benchmarks.training_step`."""
-    command = [sys.executable, "-m", "benchmarks.training_step", *arguments]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(command[1:])} failed:\n{done.stderr[-2000:]}")
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
 
 
 def figure(table: pd.DataFrame) -> alt.HConcatChart:

@@ -6,14 +6,13 @@ benchmarks/results/. PyTorch takes part where it is installed: `pip install torc
 
 import argparse
 import importlib.util
-import json
 import statistics
-import subprocess
 import sys
 from typing import Any
 
 from benchmarks.contenders import CASES
-from benchmarks.records import ROOT, keep
+from benchmarks.processes import measured
+from benchmarks.records import keep
 
 PRECISIONS = ("float32", "mixed_bfloat16")
 
@@ -24,16 +23,6 @@ def contenders(case: str, precisions: list[str]) -> list[tuple[str, str]]:
     names += ["applications"] if case == "resnet50" else []
     names += ["pytorch"] if importlib.util.find_spec("torch") else []
     return [(name, precision) for precision in precisions for name in names]
-
-
-def measure(name: str, case: str, precision: str) -> dict[str, float]:
-    """One process; seconds of wall clock and of CPU a step."""
-    command = [sys.executable, "-m", "benchmarks.contenders", name, case, precision]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(command[1:])} failed:\n{done.stderr[-2000:]}")
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
 
 
 def main() -> None:
@@ -53,7 +42,7 @@ def main() -> None:
                 print(
                     f"{case}, round {number + 1} of {options.rounds}: {' '.join(who)}      ", end="\r", file=sys.stderr
                 )
-                taken.setdefault(who, []).append(measure(who[0], case, who[1]))
+                taken.setdefault(who, []).append(measured("contenders", who[0], case, who[1]))
         results["cases"][case] = {" ".join(who): rounds for who, rounds in taken.items()}
         print(table(case, results["cases"][case]), flush=True)
     keep("peers", results)
