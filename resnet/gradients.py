@@ -66,10 +66,9 @@ def take_steps(
     model.compile(
         optimizer=keras.optimizers.SGD(learning_rate, MOMENTUM),
         loss="categorical_crossentropy",
-        jit_compile=False,
+        # To trace a graph for a few steps takes longer than they do.
+        run_eagerly=True,
     )
-    # Or else TensorFlow would trace the first step twice.
-    model.optimizer.build(model.trainable_variables)
     for images, labels in batches:
         model.train_on_batch(images, smoothed_targets(labels, model.output_shape[-1]))
 

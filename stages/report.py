@@ -21,13 +21,13 @@ from markupsafe import Markup
 from ruamel.yaml import YAML
 
 from stages import charts, checkpoints, command, findings, pages
+from stages.chance import learned_nothing
 from stages.errors import BadInput
 from stages.outputs import write_text
 from stages.params import Params
 from stages.pictures import mislabelled, mistakes
 from stages.prepared import MANIFEST, load_classes, load_split
 from stages.provenance import code_files, sha256, sha256_of_code, sha256_of_text
-from stages.scores import learned_nothing
 from stages.splits import TEST
 
 REPORT = Path("reports/report.html")

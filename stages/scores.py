@@ -7,6 +7,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.metrics import f1_score, log_loss, precision_recall_fscore_support, top_k_accuracy_score
 
+from stages.chance import chance
+
 Probabilities = NDArray[np.float64]
 Labels = NDArray[np.integer]
 
@@ -31,16 +33,6 @@ def scores(probabilities: Probabilities, labels: Labels, bins: int) -> dict[str,
         "ece": calibration_error(calibration(probabilities, labels, bins)),
         "chance": chance(labels),
     }
-
-
-def chance(labels: Labels) -> float:
-    """The accuracy of always answering the most frequent class."""
-    return float(np.unique(labels, return_counts=True)[1].max() / len(labels))
-
-
-def learned_nothing(accuracy: float, chance: float) -> bool:
-    """Whether an accuracy is next to chance: less than a tenth of the way from there to 1."""
-    return accuracy <= chance + 0.1 * (1 - chance)
 
 
 def scores_of_resamples(

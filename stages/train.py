@@ -24,12 +24,12 @@ import pandas as pd
 
 from resnet.recipe import Recipe
 from stages import backend, checkpoints, command, runlog
+from stages.chance import chance, learned_nothing
 from stages.errors import BadInput
 from stages.fingerprint import fingerprint, ingredients, instruction_set
 from stages.outputs import replacing, write_json, write_text
 from stages.params import Params, TrainParams
 from stages.prepared import PREPARED, Labelled, check_manifest_hash, images_file, labels_file, load_classes, load_split
-from stages.scores import chance, learned_nothing
 from stages.splits import TRAIN, VALIDATION
 
 VALIDATION_JSON = Path("reports/validation.json")

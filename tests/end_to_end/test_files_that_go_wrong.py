@@ -20,7 +20,9 @@ def content(project):
 
 @pytest.fixture
 def restored(project):
-    """Have DVC and git bring back what a test has spoilt."""
+    """Let a training begin at its beginning, and have DVC and git bring back what a test has spoilt."""
+    # Of one that another test let fail at its very end nothing would be left to do.
+    shutil.rmtree(project.folder / ".dvc/tmp/checkpoints", ignore_errors=True)
     yield
     project.run("git", "checkout", ".")
     project.run("dvc", "checkout", "--force")
@@ -154,8 +156,6 @@ def test_of_two_that_prepare_the_same_folder_at_once_the_second_waits_and_both_m
 
 def test_a_clock_that_jumps_back_between_a_kill_and_the_next_run_changes_nothing(project, restored):
     before, checkpoints = project.lock(), project.folder / ".dvc/tmp/checkpoints"
-    # From a training that another test let fail at its very end this one would go on, with nothing left to do.
-    shutil.rmtree(checkpoints, ignore_errors=True)
     with project.start("dvc", "repro", "--force", "--single-item", "train") as process:
         # Two, so that one is older than the other; there is one more after each step.
         while len(list(checkpoints.glob("*/*.npz"))) < 2:

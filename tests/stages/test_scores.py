@@ -5,8 +5,6 @@ import pytest
 from stages.scores import (
     calibration,
     calibration_error,
-    chance,
-    learned_nothing,
     per_class,
     scores,
     scores_of_resamples,
@@ -88,11 +86,6 @@ def test_each_class_has_its_row_also_where_nothing_is_there_or_predicted():
             }
         ),
     )
-
-
-@pytest.mark.parametrize(("accuracy", "nothing"), [(0.3, True), (0.54, True), (0.56, False), (1.0, False)])
-def test_an_accuracy_next_to_chance_is_that_of_a_network_that_learned_nothing(accuracy, nothing):
-    assert learned_nothing(accuracy, chance(np.array([0, 0, 1, 2]))) == nothing
 
 
 def test_the_top_5_of_a_resample_breaks_ties_as_the_score_does():
