@@ -63,12 +63,28 @@ def applications(case: str, precision: str) -> Step:
 
 def pytorch(case: str, precision: str) -> Step:
     """A plain PyTorch network, channels last."""
+    return _pytorch_step(_pytorch_network(case), case, precision)
+
+
+def compiled(case: str, precision: str) -> Step:
+    """The same, by `torch.compile`, which needs a C++ compiler."""
+    import torch
+
+    return _pytorch_step(torch.compile(_pytorch_network(case)), case, precision)
+
+
+def _pytorch_network(case: str) -> Any:
     import torch
 
     from benchmarks.pytorch_resnet import ResNet
 
     torch.set_num_threads(THREADS)
-    network = ResNet(case, CLASSES).to(memory_format=torch.channels_last)
+    return ResNet(case, CLASSES).to(memory_format=torch.channels_last)
+
+
+def _pytorch_step(network: Any, case: str, precision: str) -> Step:
+    import torch
+
     optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9)
     images, labels = batch(case)
     pixels, targets = torch.from_numpy(images), torch.from_numpy(labels)
@@ -100,7 +116,7 @@ def _keras_step(model: Any, case: str) -> Step:
     return lambda: model.train_on_batch(images, labels)
 
 
-CONTENDERS = {"ours": ours, "stock": stock, "applications": applications, "pytorch": pytorch}
+CONTENDERS = {"ours": ours, "stock": stock, "applications": applications, "pytorch": pytorch, "compiled": compiled}
 
 
 def main(name: str, case: str, precision: str, steps: int = 6) -> None:

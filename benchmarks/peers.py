@@ -10,7 +10,8 @@ import statistics
 import sys
 from typing import Any
 
-from benchmarks.contenders import CASES
+import resnet
+from benchmarks.contenders import CASES, CLASSES
 from benchmarks.processes import measured
 from benchmarks.records import keep
 
@@ -21,7 +22,7 @@ def contenders(case: str, precisions: list[str]) -> list[tuple[str, str]]:
     """Who takes part, ours first."""
     names = ["ours", "stock"]
     names += ["applications"] if case == "resnet50" else []
-    names += ["pytorch"] if importlib.util.find_spec("torch") else []
+    names += ["pytorch", "compiled"] if importlib.util.find_spec("torch") else []
     return [(name, precision) for precision in precisions for name in names]
 
 
@@ -34,34 +35,45 @@ def main() -> None:
         "--precision", choices=PRECISIONS, action="append", help="may be repeated; both, if none is given"
     )
     options = parser.parse_args()
+    precisions = options.precision or list(PRECISIONS)
     results: dict[str, Any] = {"rounds": options.rounds, "cases": {}}
     for case in options.case or CASES:
-        taken: dict[tuple[str, str], list[dict[str, float]]] = {}
+        taken: dict[str, list[dict[str, float]]] = {}
+        ceilings: dict[str, list[float]] = {}
         for number in range(options.rounds):
-            for who in contenders(case, options.precision or list(PRECISIONS)):
-                print(
-                    f"{case}, round {number + 1} of {options.rounds}: {' '.join(who)}      ", end="\r", file=sys.stderr
-                )
-                taken.setdefault(who, []).append(measured("contenders", who[0], case, who[1]))
-        results["cases"][case] = {" ".join(who): rounds for who, rounds in taken.items()}
-        print(table(case, results["cases"][case]), flush=True)
+            for precision in precisions:
+                ceilings.setdefault(precision, []).append(measured("ceiling", precision)["multiply_adds"])
+            for name, precision in contenders(case, precisions):
+                who = f"{name} {precision}"
+                print(f"{case}, round {number + 1} of {options.rounds}: {who}      ", end="\r", file=sys.stderr)
+                taken.setdefault(who, []).append(measured("contenders", name, case, precision))
+        results["cases"][case] = {"seconds_a_step": taken, "ceiling_multiply_adds": ceilings}
+        print(table(case, taken, ceilings), flush=True)
     keep("peers", results)
 
 
-def table(case: str, taken: dict[str, list[dict[str, float]]]) -> str:
-    """A row a contender: how many times as fast ours in float32 is as it, round by round."""
+def table(case: str, taken: dict[str, list[dict[str, float]]], ceilings: dict[str, list[float]]) -> str:
+    """A row a contender: what it reaches, and how many times as fast ours in each precision is, round by round."""
     side, images = CASES[case]
+    # The backward pass is two of such a size as the forward one.
+    work = 3 * images * resnet.describe(case, side, CLASSES).multiply_adds
+    own = {f"  {who} is … times as fast": rounds for who, rounds in taken.items() if who.startswith("ours ")}
     lines = [
         f"\n{case}, {side} x {side}, batch {images}",
-        f"{'':24} images/s  CPU s a step  ours float32 is … times as fast",
+        f"{'':24} images/s  CPU s a step  of the ceiling{''.join(own)}",
     ]
-    own = taken["ours float32"] if "ours float32" in taken else next(iter(taken.values()))
     for who, rounds in taken.items():
-        ratios = [theirs["wall"] / ours["wall"] for theirs, ours in zip(rounds, own, strict=True)]
         wall, cpu = (statistics.median(each[kind] for each in rounds) for kind in ("wall", "cpu"))
-        spread = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
-        lines.append(f"{who:24} {images / wall:8.1f}  {cpu:12.2f}  {spread}")
+        share = work / wall / statistics.median(ceilings[who.partition(" ")[2]])
+        compared = "".join(f"{ratios(rounds, ours):>{len(title)}}" for title, ours in own.items())
+        lines.append(f"{who:24} {images / wall:8.1f}  {cpu:12.2f}  {share:14.1%}{compared}")
     return "\n".join(lines)
+
+
+def ratios(theirs: list[dict[str, float]], ours: list[dict[str, float]]) -> str:
+    """The median of the rounds' ratios, and their spread."""
+    found = [their["wall"] / our["wall"] for their, our in zip(theirs, ours, strict=True)]
+    return f"{statistics.median(found):.2f} ({min(found):.2f} to {max(found):.2f})"
 
 
 if __name__ == "__main__":
