@@ -18,7 +18,7 @@ pipeline: install  ## run the pipeline: dvc repro
 	dvc repro
 
 test: install check  ## run every check and every test
-	python -m pytest -n 2 --dist loadfile
+	python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 KILLS ?= 100
 FLOW_RUNS ?= 50

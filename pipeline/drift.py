@@ -1,7 +1,6 @@
 """How new images differ from those that the champion was made of."""
 
 import pandas as pd
-from scipy.stats import ks_2samp
 
 FEATURES = {"brightness": "mean", "contrast": "std", "width": "width", "height": "height"}
 
@@ -13,6 +12,9 @@ def drift(champion: pd.DataFrame, candidate: pd.DataFrame, warning: float) -> pd
     for numbers, the total variation for class shares. Images that cannot be decoded do not count; prepare refuses
     data without any that can.
     """
+    # SciPy's statistics take a second to import, which a first model need not wait for.
+    from scipy.stats import ks_2samp
+
     former, new = (manifest[manifest["error"].isna()] for manifest in (champion, candidate))
     rows = []
     for name, column in FEATURES.items():

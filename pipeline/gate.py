@@ -6,7 +6,6 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
 from stages.params import GateParams
 
@@ -74,6 +73,9 @@ def compare(candidate: NDArray[np.bool_], champion: NDArray[np.bool_], confidenc
 
     Source: Efron and Tibshirani 1993, chapter 13 (percentile interval); McNemar 1947, in its exact form.
     """
+    # As in drift: a first model need not wait for it.
+    from scipy.stats import binomtest
+
     better, worse = int((candidate & ~champion).sum()), int((champion & ~candidate).sum())
     count = len(candidate)
     # To draw images with replacement and count how many of each kind come is to draw from a multinomial.

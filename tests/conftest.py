@@ -11,6 +11,7 @@ import time
 
 import httpx
 import pytest
+from filelock import FileLock
 from playwright.sync_api import sync_playwright
 
 
@@ -68,6 +69,25 @@ def growth_of(samples):
 @pytest.fixture
 def growth():
     return growth_of
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory):
+    """Let whichever of the workers comes first make a folder, and give each a copy of its own."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def give(name, make):
+        original = shared / "made-once" / name
+        with FileLock(shared / f"{name}.lock"):
+            if not (original / "made").exists():
+                original.mkdir(parents=True)
+                make(original)
+                (original / "made").touch()
+        own = tmp_path_factory.mktemp(name) / "copy"
+        return shutil.copytree(original, own, symlinks=True)
+
+    return give
 
 
 @pytest.fixture(scope="session")

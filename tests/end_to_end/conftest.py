@@ -1,5 +1,6 @@
 """A small project of the repository's own code, with real git, real DVC and a real training."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -25,7 +26,7 @@ SMALL = {
 class Project:
     """A git repository with the pipeline in it."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, settings=None):
         self.folder = folder
         self.environment = os.environ | {
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -33,6 +34,7 @@ class Project:
             "DVC_SITE_CACHE_DIR": str(folder.parent / "site-cache"),
             "DVC_NO_ANALYTICS": "1",
             **{f"GIT_{who}_{what}": "t@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
+            **(settings or {}),
         }
 
     def run(self, *command, fails=False):
@@ -81,10 +83,9 @@ def take_photos(folder, per_class=40):
             Image.fromarray(pixels).save(folder / name / f"{number:02}.png")
 
 
-@pytest.fixture(scope="session")
-def project(tmp_path_factory):
-    """The project after its first `dvc repro`, committed. Tests leave it as they found it."""
-    folder = tmp_path_factory.mktemp("end-to-end") / "project"
+def make(base):
+    """Run the pipeline for the first time, and commit; write down the seconds of each stage."""
+    folder = base / "project"
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -106,6 +107,15 @@ def project(tmp_path_factory):
         began = [(line.split("'")[1], time.monotonic()) for line in process.stdout if line.startswith("Running stage")]
     assert process.returncode == 0
     ends = [*(start for _, start in began[1:]), time.monotonic()]
-    made.seconds = {stage: end - start for (stage, start), end in zip(began, ends, strict=True)}
+    seconds = {stage: end - start for (stage, start), end in zip(began, ends, strict=True)}
+    (base / "seconds.json").write_text(json.dumps(seconds))
     made.commit("first run")
+
+
+@pytest.fixture(scope="session")
+def project(made_once):
+    """The project after its first `dvc repro`, committed. Tests leave it as they found it."""
+    base = made_once("project", make)
+    made = Project(base / "project")
+    made.seconds = json.loads((base / "seconds.json").read_text())
     return made

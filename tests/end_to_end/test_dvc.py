@@ -34,10 +34,31 @@ def test_a_second_repro_does_nothing(project):
     assert project.lock() == before
 
 
-def test_a_forced_repro_makes_every_byte_again(project):
-    before = project.lock()
-    assert project.run("dvc", "repro", "--force").count("Running stage") == 5
-    assert project.lock() == before
+@pytest.fixture(scope="module")
+def forced(project, tmp_path_factory):
+    """What a forced `dvc repro` said, and the files that each stage opened, in every process of it.
+
+    Python tells an audit hook of every file that it opens.
+    """
+    folder = tmp_path_factory.mktemp("opened")
+    (folder / "sitecustomize.py").write_text(
+        "import os, sys\n"
+        "def hook(event, arguments):\n"
+        "    stage, path = os.environ.get('DVC_STAGE'), arguments[0] if event == 'open' else None\n"
+        f"    if stage and isinstance(path, str) and not path.startswith({str(folder)!r}):\n"
+        f"        with open({str(folder)!r} + '/' + stage, 'a') as log:\n"
+        "            log.write(os.path.abspath(path) + '\\n')\n"
+        "sys.addaudithook(hook)\n"
+    )
+    hooked = {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    own = type(project)(project.folder, hooked)
+    said = own.run("dvc", "repro", "--force")
+    return said, {file.name: file.read_text().splitlines() for file in folder.iterdir() if file.suffix != ".py"}
+
+
+def test_a_forced_repro_makes_every_byte_again(project, forced):
+    said, _ = forced
+    assert said.count("Running stage") == 5
     assert project.run("git", "status", "--porcelain") == ""
 
 
@@ -72,41 +93,31 @@ def test_code_that_no_stage_uses_makes_nothing_stale(project):
         project.run("git", "checkout", "resnet")
 
 
-def test_an_experiment_with_another_value_can_be_compared(project):
+@pytest.fixture(scope="module")
+def experiment(project):
+    """An experiment called `longer`, in the workspace beside the first run."""
     project.run("dvc", "exp", "run", "--name", "longer", "-S", "train.epochs=3")
-    try:
-        with (project.folder / "plots/history.csv").open() as history:
-            assert [row["epoch"] for row in csv.DictReader(history)] == ["1", "2", "3"]
-        metrics = json.loads(project.run("dvc", "metrics", "diff", "--json"))
-        assert metrics["metrics/train.json"]["epochs"] == {"old": 2, "new": 3, "diff": 1}
-        params = json.loads(project.run("dvc", "params", "diff", "--json"))
-        assert params["params.yaml"] == {"train.epochs": {"old": 2, "new": 3, "diff": 1}}
-        assert "longer" in project.run("dvc", "exp", "show", "--csv")
-        project.run("dvc", "plots", "diff", "HEAD", "--out", "dvc_plots")
-        assert (project.folder / "dvc_plots/index.html").exists()
-    finally:
-        project.run("git", "checkout", ".")
-        project.run("dvc", "checkout", "--force")
-        project.run("dvc", "exp", "remove", "longer")
+    yield
+    project.run("git", "checkout", ".")
+    project.run("dvc", "checkout", "--force")
+    project.run("dvc", "exp", "remove", "longer")
     assert json.loads(project.run("dvc", "status", "--json")) == {}
 
 
-def test_metrics_and_plots_are_shown(project):
-    assert "metrics/evaluate.json" in project.run("dvc", "metrics", "show", "--json")
-    project.run("dvc", "plots", "show", "--out", "dvc_plots")
-    page = (project.folder / "dvc_plots/index.html").read_text()
-    for title in YAML(typ="safe").load(project.folder / "dvc.yaml")["plots"]:
-        assert next(iter(title)) in page
+@pytest.mark.usefixtures("experiment")
+def test_an_experiment_with_another_value_can_be_compared(project):
+    with (project.folder / "plots/history.csv").open() as history:
+        assert [row["epoch"] for row in csv.DictReader(history)] == ["1", "2", "3"]
+    metrics = json.loads(project.run("dvc", "metrics", "diff", "--json"))
+    assert metrics["metrics/train.json"]["epochs"] == {"old": 2, "new": 3, "diff": 1}
+    params = json.loads(project.run("dvc", "params", "diff", "--json"))
+    assert params["params.yaml"] == {"train.epochs": {"old": 2, "new": 3, "diff": 1}}
+    assert "longer" in project.run("dvc", "exp", "show", "--csv")
 
 
+@pytest.mark.usefixtures("experiment")
 def test_the_plots_of_two_revisions_are_drawn_without_network(project, open_page, keep_screenshot):
-    project.set_params(evaluate={"calibration_bins": 5})
-    try:
-        project.run("dvc", "repro", "--no-commit", "evaluate")
-        project.run("dvc", "plots", "diff", "HEAD", "--out", "dvc_plots")
-    finally:
-        project.run("git", "checkout", ".")
-        project.run("dvc", "checkout", "--force")
+    project.run("dvc", "plots", "diff", "HEAD", "--out", "dvc_plots")
     opened = open_page(project.folder / "dvc_plots/index.html")
     keep_screenshot(opened, "dvc-plots-diff")
     # DVC's own templates are of Vega-Lite 5, which 6 draws with a warning; Vega warns before the data is there.
@@ -118,6 +129,14 @@ def test_the_plots_of_two_revisions_are_drawn_without_network(project, open_page
     sizes = opened.ask("() => [...document.querySelectorAll('svg.marks')].map(svg => svg.clientWidth)")
     assert len(sizes) >= plots
     assert min(sizes) > 100
+
+
+def test_metrics_and_plots_are_shown(project):
+    assert "metrics/evaluate.json" in project.run("dvc", "metrics", "show", "--json")
+    project.run("dvc", "plots", "show", "--out", "dvc_plots")
+    page = (project.folder / "dvc_plots/index.html").read_text()
+    for title in YAML(typ="safe").load(project.folder / "dvc.yaml")["plots"]:
+        assert next(iter(title)) in page
 
 
 @pytest.mark.parametrize("width", [390, 1280])
@@ -199,34 +218,16 @@ def test_another_model_can_be_measured_into_a_folder_of_its_own(project, tmp_pat
     assert (project.folder / "metrics/evaluate.json").read_bytes() == before
 
 
-def test_no_stage_reads_a_file_of_the_project_that_it_does_not_declare(project, tmp_path):
-    """Python tells an audit hook of every file that it opens, in every process of a stage."""
-    (tmp_path / "sitecustomize.py").write_text(
-        "import os, sys\n"
-        "def hook(event, arguments):\n"
-        "    if event == 'open' and isinstance(arguments[0], str) and os.environ.get('OPENED'):\n"
-        "        name = os.environ.pop('OPENED')\n"
-        "        with open(name, 'a') as log:\n"
-        "            log.write(os.path.abspath(arguments[0]) + '\\n')\n"
-        "        os.environ['OPENED'] = name\n"
-        "sys.addaudithook(hook)\n"
-    )
+def test_no_stage_reads_a_file_of_the_project_that_it_does_not_declare(project, forced):
     stages = YAML(typ="safe").load(project.folder / "dvc.yaml")["stages"]
-    project.environment |= {"PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
-    try:
-        for name, stage in stages.items():
-            opened = tmp_path / name
-            project.environment["OPENED"] = str(opened)
-            project.run("python", "-m", f"stages.{name}")
-            own = [line for line in opened.read_text().splitlines() if line.startswith(f"{project.folder}/")]
-            read = {line.removeprefix(f"{project.folder}/").replace("__pycache__/", "") for line in own}
-            read = {path.split(".cpython-")[0] + ".py" if ".cpython-" in path else path for path in read}
-            # Checkpoints and locks change when a result is there, and never what it is.
-            unversioned = ("logs/", ".dvc/tmp/checkpoints/", ".dvc/tmp/stages/", "dvc.lock")
-            declared = ("params.yaml", "photos", "dvc.yaml", *unversioned, *stage["deps"], *outputs(stage))
-            strangers = {path for path in read if not path.startswith(declared) and (project.folder / path).exists()}
-            assert not strangers, name
-    finally:
-        for key in ("PYTHONPATH", "OPENED", "PYTHONDONTWRITEBYTECODE"):
-            project.environment.pop(key, None)
-    assert project.run("git", "status", "--porcelain") == ""
+    _, opened = forced
+    assert opened.keys() == stages.keys()
+    for name, stage in stages.items():
+        own = [path for path in opened[name] if path.startswith(f"{project.folder}/")]
+        read = {path.removeprefix(f"{project.folder}/").replace("__pycache__/", "") for path in own}
+        read = {path.split(".cpython-")[0] + ".py" if ".cpython-" in path else path for path in read}
+        # Checkpoints and locks change when a result is there, and never what it is.
+        unversioned = ("logs/", ".dvc/tmp/checkpoints/", ".dvc/tmp/stages/", "dvc.lock")
+        declared = ("params.yaml", "photos", "dvc.yaml", *unversioned, *stage["deps"], *outputs(stage))
+        strangers = {path for path in read if not path.startswith(declared) and (project.folder / path).exists()}
+        assert not strangers, name

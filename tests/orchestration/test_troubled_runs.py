@@ -84,12 +84,12 @@ def test_a_remote_that_cannot_be_reached_holds_up_no_retraining_and_gets_every_r
     assert any((tmp_path / "store").rglob("*"))
 
 
-def test_a_busy_dvc_is_waited_for(toy):
+def test_a_busy_dvc_is_waited_for(toy, wait_for):
     toy.run("dvc", "repro", "--quiet")
-    toy.take(8)
+    toy.take(4)
     toy.get_right(151)
     with subprocess.Popen(["dvc", "repro", "--quiet"], cwd=toy.folder, env=toy.environment) as own:
-        time.sleep(2)
+        wait_for(toy.at_work)
         said = toy.run("python", "-m", "pipeline", "run", status=0)
         own.wait()
     assert "promoted" in said or "skipped: nothing has changed" in said

@@ -46,7 +46,6 @@ def loops(model):
 def train_pass(model, images):
     """Outputs, gradients and the weights that the pass leaves, in the order of the stock form."""
 
-    @tf.function
     def run():
         with tf.GradientTape() as tape:
             outputs = model(images, training=True)
@@ -54,7 +53,8 @@ def train_pass(model, images):
             loss = keras.ops.mean(keras.losses.categorical_crossentropy(targets, outputs))
         return outputs, tape.gradient(loss, [variable.value for variable in model.trainable_variables])
 
-    outputs, gradients = run()
+    # As a network with a loop is trained; to trace stock layers would take longer than to compute them once.
+    outputs, gradients = tf.function(run)() if loops(model) else run()
     after = portable_weights(model)
     # As weights, so that what puts these in order puts gradients in order too.
     for variable, gradient in zip(model.trainable_variables, gradients, strict=True):

@@ -107,10 +107,11 @@ def test_a_foreign_model_is_refused_and_the_former_file_stays(tiny, tmp_path):
 
 
 @pytest.mark.usefixtures("collector_off")
-@pytest.mark.parametrize("name", ["resnet1202", "resnet1001v2"])
-def test_a_thousand_layers_save_and_load_at_pythons_own_recursion_limit(noise, tmp_path, name):
+def test_the_deepest_network_saves_and_loads_at_pythons_own_recursion_limit(noise, tmp_path):
     assert sys.getrecursionlimit() == 1000
-    model = resnet.create(name, input_shape=(8, 8, 3), classes=2)
+    deepest = max(resnet.names(), key=lambda name: max(resnet.variant(name).repeats))
+    assert deepest == "resnet1202"
+    model = resnet.create(deepest, input_shape=(8, 8, 3), classes=2)
     # Untrained averages let a thousand residuals grow beyond float32; small ones do not.
     model.set_weights([0.1 * weight if weight.ndim == 4 else weight for weight in model.get_weights()])
     resnet.save(model, tmp_path / "deep.keras")
