@@ -71,6 +71,14 @@ def growth():
     return growth_of
 
 
+@pytest.fixture(scope="module", autouse=True)
+def forget_networks():
+    """Have Keras forget a module's networks: a worker would grow to gigabytes, and become slower all the while."""
+    yield
+    if "keras" in sys.modules:
+        sys.modules["keras"].utils.clear_session()
+
+
 @pytest.fixture(scope="session")
 def made_once(tmp_path_factory):
     """Let whichever of the workers comes first make a folder, and give each a copy of its own."""

@@ -171,11 +171,10 @@ def toy(committed, tmp_path):
 
 
 @pytest.fixture(scope="session")
-def first_retraining(committed, tmp_path_factory):
-    """A toy that was retrained once, and so has a champion."""
-    made = committed.copy(tmp_path_factory.mktemp("retrained"))
-    made.retrain()
-    return made
+def first_retraining(committed, made_once):
+    """A toy that was retrained once, and so has a champion; Prefect's server may be another worker's."""
+    folder = made_once("retrained", lambda base: committed.copy(base).retrain())
+    return Toy(folder / "toy", committed.environment)
 
 
 @pytest.fixture

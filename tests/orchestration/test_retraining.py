@@ -5,13 +5,24 @@ import json
 import pytest
 
 
-def test_the_first_retraining_leaves_a_branch_a_champion_and_the_users_work_alone(toy, api):
+@pytest.fixture(scope="module")
+def first(committed, tmp_path_factory):
+    """A first retraining, while a person is in the middle of something: the toy, and git's state before."""
+    toy = committed.copy(tmp_path_factory.mktemp("first"))
     (toy.folder / "train.py").write_text("a person is in the middle of something\n")
     (toy.folder / "notes.txt").write_text("not even added\n")
-    before = toy.run("git", "status", "--porcelain"), toy.run("git", "rev-parse", "HEAD")
-    said = toy.retrain()
-    assert "promoted: there is no champion yet, and every floor holds" in said
-    assert (toy.run("git", "status", "--porcelain"), toy.run("git", "rev-parse", "HEAD")) == before
+    before = state(toy)
+    assert "promoted: there is no champion yet, and every floor holds" in toy.retrain()
+    return toy, before
+
+
+def state(toy):
+    return toy.run("git", "status", "--porcelain"), toy.run("git", "rev-parse", "HEAD")
+
+
+def test_the_first_retraining_leaves_a_branch_a_champion_and_the_users_work_alone(first):
+    toy, before = first
+    assert state(toy) == before
     assert (toy.folder / "train.py").read_text() == "a person is in the middle of something\n"
     (branch,) = toy.branches()
     kept = toy.run("git", "ls-tree", "-r", "--name-only", branch).split()
@@ -21,8 +32,9 @@ def test_the_first_retraining_leaves_a_branch_a_champion_and_the_users_work_alon
     assert (toy.folder / "got.keras").read_text() == "always the same"
 
 
-def test_what_prefect_shows_of_a_retraining(first_retraining, api):
-    (run,) = api.runs(first_retraining)
+def test_what_prefect_shows_of_a_retraining(first, api):
+    toy, _ = first
+    (run,) = api.runs(toy)
     assert run["state"]["name"] == "Promoted"
     logs = api.logs(run["id"])
     assert "Epoch 3/3" in logs
@@ -61,53 +73,6 @@ def test_metrics_can_be_compared_another_clone_pulls_the_model_and_its_promotion
     toy.run("dvc", "pull", "--quiet")
     assert (tmp_path / "clone/models/model.keras").read_text() == "always the same"
     assert "model@v0.0.2" in toy.run("git", "tag")
-
-
-def test_nothing_new_is_skipped_and_every_verdict_has_its_exit_status(retrained, result):
-    toy = retrained
-    toy.get_right(100)
-    assert "rejected" in toy.retrain(status=3)
-    assert f"skipped: nothing has changed since {toy.branches()[-1]}" in toy.retrain()
-    assert len(toy.branches()) == 2
-    toy.get_right(149)
-    assert "undecided" in toy.retrain(status=4)
-    assert result(toy)["numbers"]["difference"]["only_champion"] == 1
-
-    # Back to the data that the tip was committed with, though the newest retraining had others.
-    toy.get_right(150)
-    assert "restored" in toy.retrain(status=0)
-
-
-def test_imported_data_is_brought_up_to_date(toy, tmp_path):
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "elsewhere/right").write_text("150")
-    toy.run("dvc", "remove", "--quiet", "photos.dvc")
-    toy.run("rm", "-r", "photos")
-    # One that is named from here, and must be found from another checkout too.
-    toy.run("dvc", "import-url", "--quiet", "../elsewhere", "photos")
-    toy.run("git", "add", "--all")
-    toy.run("git", "commit", "--quiet", "--message", "imported")
-    toy.retrain()
-    assert "skipped" in toy.retrain()
-    (tmp_path / "elsewhere/right").write_text("175")
-    toy.retrain()
-    assert '"accuracy": 0.875' in toy.run("git", "show", f"{toy.branches()[-1]}:metrics/evaluate.json")
-    assert (toy.folder / "photos/right").read_text() == "150"
-
-
-def test_old_retrainings_are_cleaned_away_and_verify_finds_what_an_unsafe_gc_removed(retrained):
-    toy = retrained
-    for right in (100, 101):
-        toy.get_right(right)
-        toy.retrain(status=3)
-    assert "removed 1 branches" in toy.pipeline("clean", "--keep", "1")
-    assert len(toy.branches()) == 2, "the promoted one and the newest"
-    toy.run("git", "merge", "--quiet", toy.branches()[0])
-    toy.run("dvc", "checkout", "--force", "--quiet")
-    assert "agree" in toy.pipeline("verify")
-    toy.run("dvc", "gc", "--workspace", "--force")
-    said = toy.pipeline("verify", status=1)
-    assert f"{toy.branches()[-1]} has lost" in said
 
 
 def test_what_a_run_tells_nobody(toy, tmp_path):
