@@ -89,6 +89,8 @@ def made_once(tmp_path_factory):
         original = shared / "made-once" / name
         with FileLock(shared / f"{name}.lock"):
             if not (original / "made").exists():
+                # There may be what a worker left who could not make it.
+                shutil.rmtree(original, ignore_errors=True)
                 original.mkdir(parents=True)
                 make(original)
                 (original / "made").touch()
