@@ -13,7 +13,8 @@ import time
 
 import tensorflow as tf
 
-THREADS = 2
+from benchmarks.contenders import set_threads
+
 # Images, side, channels.
 SHAPES = [(128, 32, 64), (64, 16, 256), (16, 56, 128)]
 
@@ -35,7 +36,7 @@ def rate(images: int, side: int, channels: int, dtype: str, repeats: int = 20) -
 
 def main(precision: str) -> None:
     """Measure, and print one line."""
-    tf.config.threading.set_intra_op_parallelism_threads(THREADS)
+    set_threads()
     dtype = precision.removeprefix("mixed_")
     print(json.dumps({"multiply_adds": max(rate(*shape, dtype) for shape in SHAPES)}))
 

@@ -32,7 +32,7 @@ def ours(case: str, precision: str) -> Step:
     import resnet
 
     side, _ = CASES[case]
-    _set_threads()
+    set_threads()
     return _keras_step(
         resnet.create_for_training(case, precision=precision, input_shape=(side, side, 3), classes=CLASSES), case
     )
@@ -101,7 +101,8 @@ def _pytorch_step(network: Any, case: str, precision: str) -> Step:
     return step
 
 
-def _set_threads() -> None:
+def set_threads() -> None:
+    """Let TensorFlow have as many threads as PyTorch has."""
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(THREADS)

@@ -25,6 +25,9 @@ def test_the_packages_depend_one_way_and_no_stage_imports_another():
         ("stages.train", "tensorflow"),
         ("stages.evaluate", "tensorflow"),
         ("stages.report", "tensorflow"),
+        ("stages.train", "sklearn"),
+        ("stages.report", "sklearn"),
+        ("pipeline.candidate", "scipy.stats"),
     ],
 )
 def test_importing_a_module_does_not_import_what_it_may_never_need(module, heavy):

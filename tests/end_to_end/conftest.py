@@ -26,7 +26,7 @@ SMALL = {
 class Project:
     """A git repository with the pipeline in it."""
 
-    def __init__(self, folder, settings=None):
+    def __init__(self, folder, variables=None):
         self.folder = folder
         self.environment = os.environ | {
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -34,7 +34,7 @@ class Project:
             "DVC_SITE_CACHE_DIR": str(folder.parent / "site-cache"),
             "DVC_NO_ANALYTICS": "1",
             **{f"GIT_{who}_{what}": "t@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
-            **(settings or {}),
+            **(variables or {}),
         }
 
     def run(self, *command, fails=False):
@@ -83,7 +83,7 @@ def take_photos(folder, per_class=40):
             Image.fromarray(pixels).save(folder / name / f"{number:02}.png")
 
 
-def make(base):
+def make_project(base):
     """Run the pipeline for the first time, and commit; write down the seconds of each stage."""
     folder = base / "project"
     listed = subprocess.run(
@@ -115,7 +115,7 @@ def make(base):
 @pytest.fixture(scope="session")
 def project(made_once):
     """The project after its first `dvc repro`, committed. Tests leave it as they found it."""
-    base = made_once("project", make)
+    base = made_once("project", make_project)
     made = Project(base / "project")
     made.seconds = json.loads((base / "seconds.json").read_text())
     return made
