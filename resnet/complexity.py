@@ -9,7 +9,7 @@ import keras
 from keras import layers
 
 from resnet.network import Architecture, stem_for
-from resnet.variants import variant
+from resnet.variants import variant, widened
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,14 +30,15 @@ class Complexity:
 
 
 @functools.cache
-def describe(name: str, side: int | None = None, classes: int | None = None) -> Complexity:
+def describe(name: str, side: int | None = None, classes: int | None = None, width: float = 1.0) -> Complexity:
     """Count what an architecture costs, without building every block: those inside a group are alike.
 
     Args:
         side: Image side in pixels; by default that of the architecture's paper, 32 or 224.
         classes: By default the paper's, 10 or 1,000.
+        width: As for `resnet.create`.
     """
-    row = variant(name)
+    row = widened(variant(name), width)
     of_paper = (32, 10) if row.stem == "small" else (224, 1000)
     side, classes = side or of_paper[0], classes or of_paper[1]
     stem = stem_for(row, (side, side, 3))

@@ -14,7 +14,7 @@ from keras import layers, ops
 from resnet.blocks import BLOCKS
 from resnet.convolutions import Convolutions
 from resnet.shortcuts import SHORTCUTS
-from resnet.variants import Shortcut, Stem, Variant, variant
+from resnet.variants import Shortcut, Stem, Variant, variant, widened
 
 Tensor = Any
 Pooling = Literal["avg", "max"]
@@ -69,6 +69,7 @@ def create(
     classifier_activation: str | None = "softmax",
     shortcut: Shortcut | None = None,
     stem: Stem | None = None,
+    width: float = 1.0,
     form: "Form | None" = None,
 ) -> keras.Model:
     """Build a residual network that takes raw RGB images of values 0 to 255.
@@ -78,17 +79,18 @@ def create(
         pooling: What ends a network without top; None leaves the feature map.
         shortcut: Option A, B or C instead of the row's own.
         stem: `large` (7x7, stride 2, max-pool) or `small` (3x3) instead of the one for this image size.
+        width: Filters of every group, as a multiple of the row's own (Zagoruyko and Komodakis 2016, arXiv 1605.07146).
         form: What the network is built of; stock layers unless told otherwise.
 
     Shapes:
         (N, H, W, 3) uint8 or float to (N, classes); without top (N, H / 32, W / 32, C), or (N, C) pooled.
 
     Raises:
-        ValueError: An unknown name, an image too small for the network, fewer than two classes.
+        ValueError: An unknown name, an image too small for the network, fewer than two classes, no filter left.
 
     Source: He et al. 2015 (arXiv 1512.03385), He et al. 2016 (arXiv 1603.05027).
     """
-    row = variant(name)
+    row = widened(variant(name), width)
     _check(row, input_shape, classes, include_top, pooling)
     row = dataclasses.replace(row, shortcut=shortcut or row.shortcut, stem=stem or stem_for(row, input_shape))
     for key, choices in (("shortcut", "ABC"), ("stem", ("small", "large"))):

@@ -53,8 +53,9 @@ def _matches(pattern: str) -> Iterator[Path | Failure]:
 def _below(folder: Path) -> Iterator[Path | Failure]:
     files = 0
     try:
-        for path in files_below(folder, no_picture):
+        for entry in files_below(folder, no_picture):
             files += 1
+            path = Path(entry.path)
             # Reading a pipe might never end; what is missing is told when it is read.
             yield path if path.is_file() or not path.exists() else Failure(path, "not a file")
     except OSError as error:

@@ -38,7 +38,7 @@ def start_from_imagenet(model: keras.Model) -> None:
     """Give a network the body that keras.applications has for it; downloaded by Keras at first, and pinned there.
 
     Raises:
-        BadInput: There is none for it, it cannot be downloaded, or the network has another stem or shortcut.
+        BadInput: There is none for it, it cannot be downloaded, or the network has another stem, shortcut or width.
     """
     if model.name not in IMAGENET_WEIGHTS:
         raise BadInput(f"keras.applications has no {model.name}; it has {', '.join(IMAGENET_WEIGHTS)}")
@@ -64,7 +64,7 @@ def _give(model: keras.Model, weights: Weights, origin: str) -> None:
         differing = next((pair for pair in zip(own, given, strict=False) if pair[0] != pair[1]), (len(own), len(given)))
         raise BadInput(
             f"the weights of {origin} do not fit this {model.name}: {differing[1]} where {differing[0]} is expected; "
-            "shortcut and stem must be those they were trained with (images below 64 pixels get the small stem, "
+            "shortcut, stem and width must be those they were trained with (images below 64 pixels get the small stem, "
             "ImageNet's weights need the large one)"
         )
     set_portable_weights(model, weights)

@@ -6,7 +6,7 @@ Sources:
 """
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Block = Literal["plain", "basic", "bottleneck", "preactivation"]
@@ -128,3 +128,17 @@ def variant(name: str) -> Variant:
     near = difflib.get_close_matches(str(name), VARIANTS, n=3, cutoff=0.5)
     hint = f"the nearest are {', '.join(near)}" if near else f"there are {', '.join(VARIANTS)}"
     raise ValueError(f"there is no architecture {name!r}; {hint}")
+
+
+def widened(row: Variant, width: float) -> Variant:
+    """Multiply the filters of every group.
+
+    Raises:
+        ValueError: A group would be left without a filter.
+
+    Source: Zagoruyko and Komodakis 2016, "Wide Residual Networks", arXiv 1605.07146, section 2.
+    """
+    filters = tuple(round(width * of_group) for of_group in row.filters)
+    if min(filters) < 1:
+        raise ValueError(f"width {width} leaves {row.name} groups of {filters} filters; each needs one at least")
+    return replace(row, filters=filters)

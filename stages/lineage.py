@@ -4,6 +4,7 @@ DVC hashes the dependencies after the stage, so it would record what was edited 
 """
 
 import contextlib
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,8 +56,8 @@ def dependencies(address: str) -> Seen:
     seen: Seen = {f"{key} of {PARAMS}": _value(params, *key.split(".")) for key in stage.get("params", [])}
     for dep in stage.get("deps", []):
         path = Path(_REFERENCE.sub(lambda found: str(_value(params, *found[1].split("."))), dep))
-        files = files_below(path, _IGNORED.__eq__) if path.is_dir() else [path]
-        seen |= {str(file): status for file in files if (status := _status(file))}
+        files = (file.path for file in files_below(path, _IGNORED.__eq__)) if path.is_dir() else [str(path)]
+        seen |= {file: status for file in files if (status := _status(file))}
     return seen
 
 
@@ -67,9 +68,9 @@ def _value(content: Any, *keys: str) -> Any:
     return content
 
 
-def _status(file: Path) -> tuple[int, int, int] | None:
+def _status(file: str) -> tuple[int, int, int] | None:
     try:
-        status = file.stat()
+        status = os.stat(file)
     except OSError:
         return None  # a link that leads nowhere, or what was removed meanwhile
     return status.st_size, status.st_mtime_ns, status.st_ino

@@ -2,9 +2,9 @@
 
 import hashlib
 import io
+import os
 import stat
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -50,7 +50,7 @@ def measure(images: list[RawImage], size: int) -> tuple[list[dict[str, Any]], ND
     rows: list[dict[str, Any]] = []
     decoded: list[NDArray[np.uint8]] = []
     for image in images:
-        row, pixels = _measure_file(image, size) if isinstance(image, Path) else _measure_array(image, size)
+        row, pixels = _measure_file(image, size) if isinstance(image, str) else _measure_array(image, size)
         rows.append(row)
         if pixels is not None:
             decoded.append(pixels)
@@ -83,15 +83,16 @@ def perceptual_hashes(pixels: NDArray[np.uint8]) -> list[str]:
     return [row.tobytes().hex() for row in np.packbits(bits, axis=1)]
 
 
-def _measure_file(path: Path, size: int) -> tuple[dict[str, Any], NDArray[np.uint8] | None]:
+def _measure_file(path: str, size: int) -> tuple[dict[str, Any], NDArray[np.uint8] | None]:
     try:
-        status = path.stat()
+        status = os.stat(path)
         if not stat.S_ISREG(status.st_mode):
             # Reading a pipe or a device might never end.
             return vars(Measurement(0, "", error="cannot be read: not a file")), None
         if status.st_size > MOST_BYTES:
             return vars(Measurement(status.st_size, "", error=f"more than {MOST_BYTES:,} bytes")), None
-        content = path.read_bytes()
+        with open(path, "rb") as file:
+            content = file.read()
     except OSError as error:
         return vars(Measurement(0, "", error=f"cannot be read: {error.strerror}")), None
     digest = hashlib.sha256(content).hexdigest()

@@ -134,6 +134,7 @@ class ModelParams(Section):
     name: str
     shortcut: Shortcut | None
     stem: Stem | None
+    width: Annotated[float, Field(gt=0)]
     weights: Annotated[str, Field(min_length=1)] | None
     weights_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None
 

@@ -76,6 +76,7 @@ def run(params: Params) -> None:
             classes=len(classes),
             shortcut=params.model.shortcut,
             stem=params.model.stem,
+            width=params.model.width,
         )
         pretrained.start(model, params.model, classes)
         log.info("training %s on %s images of %d classes", model.name, f"{len(train.images):,}", len(classes))

@@ -29,7 +29,6 @@ def read_folder(root: Path) -> list[Entry]:
         # Before they are listed, for a link may lead to the whole disk.
         _refuse_links_out([*splits, *class_folders], root)
         entries = [entry for folder in class_folders for entry in _entries(folder, root, bool(splits))]
-        _refuse_links_out([entry.image for entry in entries if isinstance(entry.image, Path)], root)
         empty = next((folder for folder in splits if not _folders(folder)), None)
     except OSError as error:
         raise BadInput(f"{error.filename} cannot be listed: {error.strerror}") from error
@@ -62,7 +61,9 @@ def _entries(class_folder: Path, root: Path, below_split: bool) -> Iterator[Entr
     # `relative_to` takes as long as to read the file.
     start = len(str(root / "x")) - 1
     for file in files_below(class_folder, no_picture):
-        yield Entry(str(file)[start:], class_folder.name, file, split)
+        if file.is_symlink():
+            _refuse_links_out([Path(file.path)], root)
+        yield Entry(file.path[start:], class_folder.name, file.path, split)
 
 
 def _refuse_links_out(paths: list[Path], root: Path) -> None:

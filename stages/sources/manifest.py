@@ -30,8 +30,8 @@ def read_manifest(table: Path, root: Path) -> list[Entry]:
         wrong = rows[~rows["split"].isin(["", *SPLITS])]
         _refuse(table, f"have a split other than {', '.join(SPLITS)} or nothing", wrong, "split")
     folder = root.resolve()
-    files = [Path(folder, path) for path in rows["path"]]
-    outside = [leads_out(file, folder) for file in files]
+    files = [os.path.join(folder, path) for path in rows["path"]]
+    outside = [leads_out(Path(file), folder) for file in files]
     _refuse(table, f"have a path that leads out of data.root, {root}", rows[outside])
     absent = [not os.path.isfile(file) for file in files]
     _refuse(table, f"name a file that does not exist below data.root, {root}", rows[absent])

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-RawImage = Path | NDArray[np.uint8]
+# A file by its name as text: a Path takes as long to make, and to hand to another process, as a small file to read.
+RawImage = str | NDArray[np.uint8]
 
 
 @dataclass(frozen=True)

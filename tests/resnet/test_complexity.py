@@ -75,12 +75,18 @@ def test_plain_nets_have_the_layers_of_their_twins_and_no_parameter_more(costs):
 
 
 @pytest.mark.parametrize(
-    ("name", "side", "classes"),
-    [("plain20", 8, 3), ("resnet32", 32, 10), ("resnet18", 32, 5), ("resnet50v2", 64, 5), ("resnet164v2", 8, 2)],
+    ("name", "side", "classes", "width"),
+    [
+        ("plain20", 8, 3, 1),
+        ("resnet32", 32, 10, 1),
+        ("resnet18", 32, 5, 0.25),
+        ("resnet50v2", 64, 5, 1),
+        ("resnet164v2", 8, 2, 2),
+    ],
 )
-def test_a_description_counts_exactly_what_the_built_network_has(name, side, classes):
-    model = resnet.create(name, input_shape=(side, side, 3), classes=classes)
-    cost = resnet.describe(name, side, classes)
+def test_a_description_counts_exactly_what_the_built_network_has(name, side, classes, width):
+    model = resnet.create(name, input_shape=(side, side, 3), classes=classes, width=width)
+    cost = resnet.describe(name, side, classes, width)
     assert cost.stored == model.count_params()
     assert cost.parameters == sum(weight.numpy().size for weight in model.trainable_weights)
 

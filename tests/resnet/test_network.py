@@ -175,6 +175,14 @@ def test_a_stem_can_be_chosen_instead_of_the_one_for_the_size(arguments, kernel,
     assert model.get_layer("conv2").output.shape[1] == left_of_64
 
 
+@pytest.mark.parametrize(("width", "filters"), [(0.5, [8, 16, 32]), (1, [16, 32, 64]), (2, [32, 64, 128])])
+def test_width_multiplies_the_filters_of_every_group(width, filters):
+    for create in (resnet.create, resnet.create_for_training):
+        model = create("resnet20", input_shape=(32, 32, 3), classes=10, width=width)
+        assert [model.get_layer(f"conv{group}").output.shape[-1] for group in (2, 3, 4)] == filters
+        assert model.get_layer("conv1_conv").filters == filters[0]
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -185,6 +193,7 @@ def test_a_stem_can_be_chosen_instead_of_the_one_for_the_size(arguments, kernel,
         ({"classes": 1}, "classes is 1; a classifier needs at least 2"),
         ({"pooling": "min", "include_top": False}, "pooling is 'min'; expected None, 'avg' or 'max'"),
         ({"stem": "huge"}, "stem is 'huge'; expected one of small, large"),
+        ({"width": 0.01}, r"width 0.01 leaves resnet20 groups of \(0, 0, 1\) filters; each needs one at least"),
         ({"shortcut": "D"}, "shortcut is 'D'; expected one of A, B, C"),
         ({"name": "resnet21"}, "no architecture 'resnet21'; the nearest are .*resnet20"),
     ],

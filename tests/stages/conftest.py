@@ -29,6 +29,7 @@ KNOWN = {
     "model.name": "resnet20",
     "model.shortcut": None,
     "model.stem": None,
+    "model.width": 1.0,
     "model.weights": None,
     "model.weights_sha256": None,
     "train.epochs": 12,

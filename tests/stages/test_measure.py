@@ -33,7 +33,7 @@ def seen():
 
 def test_a_file_is_measured_as_it_is_stored_and_as_it_is_prepared(here, scene):
     scene(0, (30, 20)).convert("RGBA").save("a.png")
-    (row,), pixels = measure([here / "a.png"], 8)
+    (row,), pixels = measure([str(here / "a.png")], 8)
     assert pixels.shape == (1, 8, 8, 3)
     assert {name: row[name] for name in ("width", "height", "channels", "format", "bytes", "sha256", "error")} == {
         "width": 30,
@@ -64,7 +64,7 @@ def test_what_cannot_be_decoded_has_a_row_with_its_error_and_no_pixels(here, sce
     (here / "folder.png").mkdir()
     (here / "loop.png").symlink_to("loop.png")
     names = ["empty.png", "folder.png", "good.png", "loop.png", "missing.png"]
-    rows, pixels = measure([here / name for name in names], 8)
+    rows, pixels = measure([str(here / name) for name in names], 8)
     assert [row["error"] is None for row in rows] == [False, False, True, False, False]
     assert pixels.shape == (1, 8, 8, 3)
     assert rows[0]["sha256"] == hashlib.sha256(b"").hexdigest()
@@ -75,7 +75,7 @@ def test_what_cannot_be_decoded_has_a_row_with_its_error_and_no_pixels(here, sce
 
 
 def test_a_chunk_of_nothing_but_errors_has_rows_and_no_pixels(here):
-    rows, pixels = measure([here / "missing.png"] * 2, 8)
+    rows, pixels = measure([str(here / "missing.png")] * 2, 8)
     assert len(rows) == 2
     assert (pixels.shape, pixels.dtype) == ((0, 8, 8, 3), np.uint8)
 
@@ -88,7 +88,7 @@ def test_a_pipe_is_an_error_and_no_wait_for_ever(here):
     former = signal.signal(signal.SIGALRM, give_up)
     signal.alarm(10)
     try:
-        (row,), _ = measure([here / "pipe.png"], 8)
+        (row,), _ = measure([str(here / "pipe.png")], 8)
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, former)

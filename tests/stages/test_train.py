@@ -54,7 +54,7 @@ def ready(prepared, photos, settings, here):
     (here / "reports/validation.json").write_text(json.dumps(passed))
     settings(
         **{"train.epochs": 3, "train.batch_size": 8, "train.checkpoint_seconds": 0, "train.keep": "best"}
-        | {"train.crop_padding": 1}
+        | {"train.crop_padding": 1, "model.width": 0.5}
     )
 
 
@@ -105,8 +105,10 @@ def test_ctrl_c_says_where_the_next_run_goes_on(ready, here):
     assert re.search(r"^the next run resumes after epoch [12](, step \d)?$", said, re.MULTILINE), said
 
 
-def test_a_training_is_known_by_all_the_code_that_dvc_knows_it_depends_on(ready, run_stage):
+def test_a_training_is_of_the_width_asked_for_and_known_by_all_the_code_that_dvc_knows_it_depends_on(ready, run_stage):
     assert run_stage("train").returncode == 0
+    parameters = json.loads(Path("metrics/train.json").read_text())["parameters"]
+    assert parameters == resnet.describe("resnet20", 8, 2, width=0.5).parameters
     (file,) = store().glob("*/ingredients.json")
     deps = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]["train"]["deps"]
     assert set(json.loads(file.read_text())["code"]) == {path for path in deps if path.endswith(".py")}
