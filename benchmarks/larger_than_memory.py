@@ -46,7 +46,7 @@ def main() -> None:
         images = written(Path(folder) / "images.npy", count)
         labels = np.arange(count) % CLASSES
         # Narrow: what is measured is the way to the network.
-        model = resnet.create_for_training("resnet18", input_shape=(SIDE, SIDE, 3), classes=CLASSES, width=0.0625)
+        model = resnet.create_for_training("resnet18", input_shape=(SIDE, SIDE, 3), classes=CLASSES, width=0.25)
         recipe = resnet.Recipe(epochs=1, batch_size=BATCH, learning_rate=0.01)
         memory = Memory(every=max(1, count // BATCH // 20))
         resnet.fit(model, images, labels, recipe, callbacks=[memory])

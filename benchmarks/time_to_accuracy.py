@@ -31,11 +31,11 @@ def main() -> None:
     parser.add_argument(
         "--data", required=True, type=Path, metavar="FOLDER", help="of train/ and test/, such as CIFAR-10"
     )
-    parser.add_argument("--seeds", type=int, default=3, metavar="N", help="trainings of each recipe (default: 3)")
+    parser.add_argument("--seed", type=int, action="append", help="may be repeated; 0, 1 and 2, if none is given")
     options = parser.parse_args()
     rows = []
     for recipe in options.recipe:
-        for seed in range(options.seeds):
+        for seed in options.seed or [0, 1, 2]:
             rows.append({"recipe": recipe, "seed": seed} | trained(recipe, seed, options.data.absolute()))
             print(
                 "{recipe}, seed {seed}: accuracy {accuracy:.4f}, {minutes:.1f} minutes".format(**rows[-1]), flush=True

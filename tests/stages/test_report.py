@@ -185,6 +185,14 @@ def test_a_network_without_shortcuts_has_no_twin(reported):
     assert "has no shortcuts" not in reported()[0]
 
 
+def test_a_network_of_another_width_is_called_so_and_one_of_its_own_width_is_not(results, settings):
+    results()
+    for width, said in ((0.25, True), (1.0, False)):
+        report.run(settings(**{"model.width": width}))
+        for file in (Path("reports/report.html"), Path("reports/MODEL_CARD.md")):
+            assert ("resnet20, 0.25 times as wide" in file.read_text()) == said
+
+
 def test_without_validation_images_no_temperature_is_fitted(reported):
     page, card = reported(validation=0)
     assert "There are no validation images to fit a temperature on" in page
