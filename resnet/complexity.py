@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import keras
 from keras import layers
 
-from resnet.network import Architecture, stem_for
-from resnet.variants import variant, widened
+from resnet.network import Architecture
+from resnet.variants import stem_for, variant, widened
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,11 +38,11 @@ def describe(name: str, side: int | None = None, classes: int | None = None, wid
         classes: By default the paper's, 10 or 1,000.
         width: As for `resnet.create`.
     """
-    row = widened(variant(name), width)
+    row = variant(name)
     of_paper = (32, 10) if row.stem == "small" else (224, 1000)
     side, classes = side or of_paper[0], classes or of_paper[1]
-    stem = stem_for(row, (side, side, 3))
-    short = dataclasses.replace(row, stem=stem, repeats=tuple(min(3, n) for n in row.repeats))
+    row = widened(dataclasses.replace(row, stem=stem_for(row, (side, side, 3))), width)
+    short = dataclasses.replace(row, repeats=tuple(min(3, n) for n in row.repeats))
     shortened = Architecture(short, (side, side, 3), classes, True, None, "softmax").build()
     counted = list(_layers_and_times(shortened, row.repeats))
     return Complexity(

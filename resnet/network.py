@@ -14,12 +14,11 @@ from keras import layers, ops
 from resnet.blocks import BLOCKS
 from resnet.convolutions import Convolutions
 from resnet.shortcuts import SHORTCUTS
-from resnet.variants import Shortcut, Stem, Variant, variant, widened
+from resnet.variants import Shortcut, Stem, Variant, stem_for, variant, widened
 
 Tensor = Any
 Pooling = Literal["avg", "max"]
 
-SMALL_IMAGE = 64
 IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)
 
 
@@ -86,24 +85,20 @@ def create(
         (N, H, W, 3) uint8 or float to (N, classes); without top (N, H / 32, W / 32, C), or (N, C) pooled.
 
     Raises:
-        ValueError: An unknown name, an image too small for the network, fewer than two classes, no filter left.
+        ValueError: An unknown name, an image too small for the network, fewer than two classes, too
+            few filters left.
 
     Source: He et al. 2015 (arXiv 1512.03385), He et al. 2016 (arXiv 1603.05027).
     """
-    row = widened(variant(name), width)
+    row = variant(name)
     _check(row, input_shape, classes, include_top, pooling)
     row = dataclasses.replace(row, shortcut=shortcut or row.shortcut, stem=stem or stem_for(row, input_shape))
     for key, choices in (("shortcut", "ABC"), ("stem", ("small", "large"))):
         if getattr(row, key) not in choices:
             raise ValueError(f"{key} is {getattr(row, key)!r}; expected one of {', '.join(choices)}")
+    row = widened(row, width)
     architecture = Architecture(row, (*input_shape,), classes, include_top, pooling, classifier_activation)
     return architecture.build(form)
-
-
-def stem_for(row: Variant, input_shape: tuple[int | None, int | None, int]) -> Stem:
-    """Choose a stem: a large one would leave an image below 64 pixels nothing to see."""
-    known = [side for side in input_shape[:2] if side]
-    return "small" if known and min(known) < SMALL_IMAGE else row.stem
 
 
 def preprocessing(x: Tensor, row: Variant) -> Tensor:

@@ -53,6 +53,11 @@ class Variant:
         return 8 if len(self.repeats) == 3 else 32
 
 
+SMALL_IMAGE = 64
+# oneDNN, by which TensorFlow convolves on a CPU, damages memory where a 7x7 convolution of 4 or 8 filters trains on 224
+# pixels; those of 10 and more were seen to train (benchmarks/LOG.md).
+LEAST_FILTERS_OF_LARGE_STEM = 16
+
 CIFAR = (16, 32, 64)
 IMAGENET = (64, 128, 256, 512)
 
@@ -130,15 +135,26 @@ def variant(name: str) -> Variant:
     raise ValueError(f"there is no architecture {name!r}; {hint}")
 
 
+def stem_for(row: Variant, input_shape: tuple[int | None, int | None, int]) -> Stem:
+    """Choose a stem: a large one would leave an image below 64 pixels nothing to see."""
+    known = [side for side in input_shape[:2] if side]
+    return "small" if known and min(known) < SMALL_IMAGE else row.stem
+
+
 def widened(row: Variant, width: float) -> Variant:
     """Multiply the filters of every group.
 
     Raises:
-        ValueError: A group would be left without a filter.
+        ValueError: A group would be left without a filter, or a large stem with too few.
 
     Source: Zagoruyko and Komodakis 2016, "Wide Residual Networks", arXiv 1605.07146, section 2.
     """
     filters = tuple(round(width * of_group) for of_group in row.filters)
     if min(filters) < 1:
         raise ValueError(f"width {width} leaves {row.name} groups of {filters} filters; each needs one at least")
+    if row.stem == "large" and filters[0] < LEAST_FILTERS_OF_LARGE_STEM:
+        raise ValueError(
+            f"width {width} leaves the large stem of {row.name} {filters[0]} filters, with which TensorFlow may crash; "
+            f"it needs {LEAST_FILTERS_OF_LARGE_STEM}: choose a greater width, or stem small"
+        )
     return replace(row, filters=filters)

@@ -1,6 +1,7 @@
 """params.yaml as frozen, typed sections: read whole and checked whole before any stage does anything."""
 
 import difflib
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -11,7 +12,7 @@ from ruamel.yaml.composer import Composer, ComposerError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import AliasEvent
 
-from resnet.variants import IMAGENET_WEIGHTS, Shortcut, Stem, variant
+from resnet.variants import IMAGENET_WEIGHTS, Shortcut, Stem, stem_for, variant, widened
 from stages.errors import BadInput, legible
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -279,6 +280,7 @@ class Params(Section):
                 f"data.image_size is {size}, and {row.name} needs images of {row.minimum_size} pixels or more; "
                 "raise data.image_size or choose a network of the CIFAR family (python -m resnet list)"
             )
+        widened(replace(row, stem=self.model.stem or stem_for(row, (size, size, 3))), self.model.width)
         if self.train.crop_padding >= size:
             raise ValueError(
                 f"train.crop_padding is {self.train.crop_padding}; it must be below data.image_size, {size}"

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import resnet
-from resnet.network import stem_for
+from resnet.variants import stem_for
 
 
 def flattened(model):
@@ -194,6 +194,10 @@ def test_width_multiplies_the_filters_of_every_group(width, filters):
         ({"pooling": "min", "include_top": False}, "pooling is 'min'; expected None, 'avg' or 'max'"),
         ({"stem": "huge"}, "stem is 'huge'; expected one of small, large"),
         ({"width": 0.01}, r"width 0.01 leaves resnet20 groups of \(0, 0, 1\) filters; each needs one at least"),
+        (
+            {"name": "resnet50", "width": 0.2, "input_shape": (64, 64, 3)},
+            "leaves the large stem of resnet50 13 filters",
+        ),
         ({"shortcut": "D"}, "shortcut is 'D'; expected one of A, B, C"),
         ({"name": "resnet21"}, "no architecture 'resnet21'; the nearest are .*resnet20"),
     ],
