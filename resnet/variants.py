@@ -57,6 +57,8 @@ SMALL_IMAGE = 64
 # oneDNN, by which TensorFlow convolves on a CPU, damages memory where a 7x7 convolution of 4 or 8 filters trains on 224
 # pixels; those of 10 and more were seen to train (benchmarks/LOG.md).
 LEAST_FILTERS_OF_LARGE_STEM = 16
+# Ten times the widest of Zagoruyko and Komodakis 2016; beyond it no memory suffices.
+WIDEST = 100
 
 CIFAR = (16, 32, 64)
 IMAGENET = (64, 128, 256, 512)
@@ -145,10 +147,12 @@ def widened(row: Variant, width: float) -> Variant:
     """Multiply the filters of every group.
 
     Raises:
-        ValueError: A group would be left without a filter, or a large stem with too few.
+        ValueError: A group would be left without a filter, or a large stem with too few; or a width above `WIDEST`.
 
     Source: Zagoruyko and Komodakis 2016, "Wide Residual Networks", arXiv 1605.07146, section 2.
     """
+    if not 0 < width <= WIDEST:
+        raise ValueError(f"width is {width}; expected above 0 and at most {WIDEST}")
     filters = tuple(round(width * of_group) for of_group in row.filters)
     if min(filters) < 1:
         raise ValueError(f"width {width} leaves {row.name} groups of {filters} filters; each needs one at least")

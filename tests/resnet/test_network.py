@@ -193,6 +193,8 @@ def test_width_multiplies_the_filters_of_every_group(width, filters):
         ({"classes": 1}, "classes is 1; a classifier needs at least 2"),
         ({"pooling": "min", "include_top": False}, "pooling is 'min'; expected None, 'avg' or 'max'"),
         ({"stem": "huge"}, "stem is 'huge'; expected one of small, large"),
+        ({"width": 1e308}, r"width is 1e\+308; expected above 0 and at most 100"),
+        ({"width": 0}, "width is 0; expected above 0"),
         ({"width": 0.01}, r"width 0.01 leaves resnet20 groups of \(0, 0, 1\) filters; each needs one at least"),
         (
             {"name": "resnet50", "width": 0.2, "input_shape": (64, 64, 3)},

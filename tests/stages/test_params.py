@@ -94,6 +94,7 @@ def test_a_section_that_holds_no_keys_is_told_in_the_words_of_yaml(params_file, 
             {"data.image_size": 16, "model.name": "resnet50"},
             ["data.image_size is 16", "resnet50 needs images of 32 pixels"],
         ),
+        ({"model.width": 1e308}, ["width is 1e+308", "at most 100"]),
         ({"model.width": 0.01}, ["width 0.01 leaves resnet20 groups of (0, 0, 1) filters"]),
         (
             {"model.name": "resnet50", "model.width": 0.2, "data.image_size": 64},
