@@ -57,7 +57,7 @@ SMALL_IMAGE = 64
 # oneDNN, by which TensorFlow convolves on a CPU, damages memory where a 7x7 convolution of 4 or 8 filters trains on 224
 # pixels; those of 10 and more were seen to train (benchmarks/LOG.md).
 LEAST_FILTERS_OF_LARGE_STEM = 16
-# Ten times the widest of Zagoruyko and Komodakis 2016; beyond it no memory suffices.
+# Far beyond any that has been published: a bound against slips of the keyboard.
 WIDEST = 100
 
 CIFAR = (16, 32, 64)
