@@ -1,12 +1,13 @@
 """The command line of the drivers: `python -m pipeline run`, `serve`, and what belongs to them."""
 
 import argparse
-import gc
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from resnet import garbage
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
@@ -21,8 +22,7 @@ EXIT_STATUS = {"promoted": 0, "skipped": 0, "rejected": 3, "undecided": 4}
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status."""
     options = parser().parse_args(arguments)
-    # Prefect's import makes a hundred thousand objects that all stay; to look among them for garbage costs a fifth.
-    gc.set_threshold(50_000, 20, 20)
+    garbage.search_rarely()
     from pipeline import git
     from pipeline.errors import PipelineError
 

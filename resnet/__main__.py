@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from resnet import garbage
 from resnet.commands import export_model, list_architectures, predict_images, time_models
 from resnet.errors import BadInput
 
@@ -18,6 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for command in (list_architectures, predict_images, export_model, time_models):
         command.add_to(commands)
     options = parser.parse_args(arguments)
+    garbage.search_rarely()
     try:
         return int(options.run(options))
     except BrokenPipeError:

@@ -132,6 +132,8 @@ def _check_objects(config: Any) -> None:
                     f"it holds {f'{module}.{name}'[:100]!r}; only stock layers of image networks are loaded, as others "
                     "may run code or read files"
                 )
+            # Keras would take what is registered under this name, whatever the class's own.
+            node.pop("registered_name", None)
         waiting += node.values() if isinstance(node, dict) else node if isinstance(node, list) else []
 
 
@@ -147,11 +149,21 @@ def _values_of_weights(file: str) -> int:
         return sum(array.size for array in arrays)
 
 
+class _AtOnce:
+    """What a Sequential is made by. Keras adds its layers one by one and goes through all of them each time."""
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> keras.Sequential:
+        """Make a Sequential of what its own get_config gave."""
+        layers = [keras.saving.deserialize_keras_object(layer, safe_mode=True) for layer in config["layers"]]
+        return keras.Sequential(layers, name=config["name"])
+
+
 def _build(config: Any, brought: int) -> keras.Model:
     """Build a network, and give it memory only if it needs no more than the file brings."""
     with keras.StatelessScope() as scope:
         try:
-            model = keras.saving.deserialize_keras_object(config, safe_mode=True)
+            model = keras.saving.deserialize_keras_object(config, {"Sequential": _AtOnce}, safe_mode=True)
             if not isinstance(model, keras.Model):
                 raise ValueError(f"it holds a {type(model).__name__} and no model")
             if (needed := sum(math.prod(weight.shape) for weight in model.variables)) > brought:

@@ -1,12 +1,14 @@
 """The arguments of the stages.
 
 A stage reads them before it imports its libraries, which takes seconds: `--help` and a wrong argument are answered
-at once.
+at once, and what the imports make is not searched for garbage over and over.
 """
 
 import argparse
 import sys
 from pathlib import Path
+
+from resnet import garbage
 
 PARAMS = Path("params.yaml")
 MODEL = Path("models/model.keras")
@@ -14,7 +16,7 @@ MODEL = Path("models/model.keras")
 
 def read(description: str | None) -> argparse.Namespace:
     """Read what every stage takes; a value of params.yaml is overridden by `dvc exp run -S`, not here."""
-    return _parser(description).parse_args()
+    return _read(_parser(description))
 
 
 def read_of_evaluate(description: str | None) -> argparse.Namespace:
@@ -24,6 +26,11 @@ def read_of_evaluate(description: str | None) -> argparse.Namespace:
     parser.add_argument(
         "--out", type=Path, default=Path(), metavar="FOLDER", help="where metrics/, plots/ and data/ go (default: here)"
     )
+    return _read(parser)
+
+
+def _read(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    garbage.search_rarely()
     return parser.parse_args()
 
 

@@ -1,10 +1,8 @@
 """TensorFlow, started the same way by every stage that needs it."""
 
-import gc
 import logging
 import os
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 from resnet.native_messages import held_back
@@ -21,7 +19,7 @@ def start(*, threads: int, device: str, deterministic: bool, seed: int, devices:
         BadInput: More GPUs are asked for than there are.
     """
     os.environ["KERAS_BACKEND"] = "tensorflow"
-    with held_back(), _nothing_collected():
+    with held_back():
         import keras
         import tensorflow as tf
     # Of every variable on several devices it tells how it is copied.
@@ -42,16 +40,6 @@ def start(*, threads: int, device: str, deterministic: bool, seed: int, devices:
     if deterministic:
         tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(seed)
-
-
-@contextmanager
-def _nothing_collected() -> Iterator[None]:
-    """An import makes hundreds of thousands of objects that all stay; to look among them for garbage costs a fifth."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def decided(settings: TrainParams) -> TrainParams:

@@ -1,6 +1,5 @@
 """What all tests share: a real Prefect server, a real browser, and the table of what tests counted."""
 
-import gc
 import os
 import shutil
 import signal
@@ -14,6 +13,8 @@ import httpx
 import pytest
 from filelock import FileLock
 from playwright.sync_api import sync_playwright
+
+from resnet import garbage
 
 
 def pytest_addoption(parser):
@@ -31,8 +32,7 @@ def pytest_addoption(parser):
 def pytest_configure():
     """Let all that the tests start hear Ctrl-C: background jobs of a shell ignore it, and hand that down."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    # The libraries make hundreds of thousands of objects that all stay, among which to look for garbage takes long.
-    gc.set_threshold(50_000, 20, 20)
+    garbage.search_rarely()
 
 
 def pytest_terminal_summary(terminalreporter):

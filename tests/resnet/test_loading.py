@@ -91,6 +91,22 @@ def test_image_networks_of_keras_load_as_well(make, tmp_path):
     resnet.load(tmp_path / "theirs.keras")
 
 
+@keras.saving.register_keras_serializable("strangers")
+class Impostor(keras.layers.Layer):
+    """Registered by someone for files of their own."""
+
+    @classmethod
+    def from_config(cls, config):
+        raise AssertionError("a stranger's class was taken")
+
+
+def test_what_is_registered_in_the_process_is_not_taken_for_a_stock_layer(forged, parts):
+    nobodys, strangers = b'"registered_name": null', b'"registered_name": "strangers>Impostor"'
+    assert nobodys in parts["config.json"]
+    loaded = resnet.load(forged(**{"config.json": parts["config.json"].replace(nobodys, strangers)}))
+    assert loaded.get_config() == resnet.load(forged()).get_config()
+
+
 def test_a_lambda_layer_is_refused_and_never_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     act = keras.layers.Lambda(lambda x: (__import__("os").makedirs("ran", exist_ok=True), x)[1])
