@@ -30,12 +30,12 @@ def batch(case: str) -> tuple[Any, Any]:
 def ours(case: str, precision: str) -> Step:
     """The form that trains."""
     import resnet
+    from resnet.sgd import SGD
 
     side, _ = CASES[case]
     set_threads()
-    return _keras_step(
-        resnet.create_for_training(case, precision=precision, input_shape=(side, side, 3), classes=CLASSES), case
-    )
+    model = resnet.create_for_training(case, precision=precision, input_shape=(side, side, 3), classes=CLASSES)
+    return _keras_step(model, case, SGD(0.01, momentum=0.9, kernel_decay=0.0))
 
 
 def stock(case: str, precision: str) -> Step:
@@ -47,7 +47,7 @@ def stock(case: str, precision: str) -> Step:
 
     side, _ = CASES[case]
     keras.config.set_dtype_policy(precision)
-    return _keras_step(resnet.create(case, input_shape=(side, side, 3), classes=CLASSES), case)
+    return _keras_step(resnet.create(case, input_shape=(side, side, 3), classes=CLASSES), case, _stock_sgd())
 
 
 def applications(case: str, precision: str) -> Step:
@@ -58,7 +58,7 @@ def applications(case: str, precision: str) -> Step:
     keras.config.set_dtype_policy(precision)
     inputs = keras.Input((side, side, 3))
     body = keras.applications.ResNet50(weights=None, classes=CLASSES, input_shape=(side, side, 3))
-    return _keras_step(keras.Model(inputs, body(keras.layers.Rescaling(1 / 127.5, -1)(inputs))), case)
+    return _keras_step(keras.Model(inputs, body(keras.layers.Rescaling(1 / 127.5, -1)(inputs))), case, _stock_sgd())
 
 
 def pytorch(case: str, precision: str) -> Step:
@@ -109,10 +109,14 @@ def set_threads() -> None:
     tf.config.threading.set_inter_op_parallelism_threads(THREADS)
 
 
-def _keras_step(model: Any, case: str) -> Step:
+def _stock_sgd() -> Any:
     import keras
 
-    model.compile(keras.optimizers.SGD(0.01, momentum=0.9), "sparse_categorical_crossentropy", jit_compile=False)
+    return keras.optimizers.SGD(0.01, momentum=0.9)
+
+
+def _keras_step(model: Any, case: str, optimizer: Any) -> Step:
+    model.compile(optimizer, "sparse_categorical_crossentropy", jit_compile=False)
     images, labels = batch(case)
     return lambda: model.train_on_batch(images, labels)
 

@@ -20,6 +20,7 @@ class Convolutions:
     """
 
     bias: Bias
+    convolution: ClassVar[type[layers.Conv2D]] = layers.Conv2D
     normalization: ClassVar[type[layers.BatchNormalization]] = layers.BatchNormalization
 
     def normalised(self, x: Tensor, filters: int, kernel: int, stride: int = 1, *, name: str) -> Tensor:
@@ -44,6 +45,6 @@ class Convolutions:
             # TensorFlow's "same" would pad the right and the bottom alone; the papers pad all sides.
             x = layers.ZeroPadding2D(kernel // 2, name=name.replace("_conv", "_pad"))(x)
             padding = "valid"
-        return layers.Conv2D(
+        return self.convolution(
             filters, kernel, stride, padding, use_bias=bias, kernel_initializer="he_normal", name=name
         )(x)

@@ -10,6 +10,7 @@ import keras
 from keras import layers, ops
 
 from resnet.convolutions import Convolutions
+from resnet.filter_gradient import QuickConv2D
 
 Tensor = Any
 
@@ -44,4 +45,5 @@ class FusedBatchNormalization(layers.BatchNormalization):
 class FusedConvolutions(Convolutions):
     """What a network is built of while it trains."""
 
+    convolution = QuickConv2D
     normalization = FusedBatchNormalization

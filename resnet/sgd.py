@@ -37,6 +37,27 @@ class SGD(keras.optimizers.SGD):
         scaled = [self._at_its_rate(*pair) for pair in zip(decayed, variables, strict=True)]
         return super().apply(scaled, trainable_variables)
 
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Move one variable and its velocity; by TensorFlow's one kernel for both, where that is the backend.
+
+        Keras' own arithmetic goes over the memory three times as often, which shows where a network is wide and a batch
+        small.
+        """
+        if keras.backend.backend() != "tensorflow" or not self.momentum:
+            super().update_step(gradient, variable, learning_rate)
+            return
+        import tensorflow as tf
+
+        velocity = self.momentums[self._get_variable_index(variable)]
+        tf.raw_ops.ResourceApplyKerasMomentum(
+            var=variable.handle,
+            accum=velocity.value.handle,
+            lr=tf.cast(learning_rate, variable.dtype),
+            grad=tf.cast(gradient, variable.dtype),
+            momentum=tf.cast(self.momentum, variable.dtype),
+            use_nesterov=self.nesterov,
+        )
+
     def _with_decay(self, gradient: Any, variable: Any) -> Any:
         if gradient is None or variable.name != "kernel" or not self.kernel_decay:
             return gradient

@@ -1,0 +1,99 @@
+"""The quicker gradient of a convolution's filters is the gradient of its filters."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import resnet
+from resnet import filter_gradient
+from resnet.filter_gradient import QuickConv2D
+
+
+def convolution(kind, kernel=3, stride=1, dtype="bfloat16", channels=5):
+    layer = kind(6, kernel, stride, "same", dtype=keras.DTypePolicy(dtype))
+    layer.build((None, None, None, channels))
+    draw = np.random.default_rng(1)
+    layer.set_weights([draw.normal(size=weight.shape) for weight in layer.weights])
+    return layer
+
+
+def gradients(layer, side):
+    """What goes out, and the gradients of what comes in, the filters and the bias."""
+    images, outward = (
+        tf.constant(np.random.default_rng(seed).normal(size=(8, side, side, channels)), layer.compute_dtype)
+        for seed, channels in ((2, 5), (3, 6))
+    )
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        outputs = layer(images)
+    found = tape.gradient(outputs, [images, *[weight.value for weight in layer.trainable_variables]], outward)
+    return [np.asarray(tf.cast(part, tf.float32)) for part in (outputs, *found)]
+
+
+def is_quick(layer, side):
+    """Whether TensorFlow's own gradient of filters is not called."""
+
+    @tf.function
+    def step(images):
+        with tf.GradientTape() as tape:
+            outputs = layer(images)
+        return tape.gradient(outputs, layer.kernel.value)
+
+    graph = step.get_concrete_function(tf.TensorSpec((8, side, side, 5), layer.compute_dtype)).graph
+    return not any(operation.type == "Conv2DBackpropFilter" for operation in graph.get_operations())
+
+
+@pytest.mark.parametrize("kernel", [1, 2, 3, 5])
+@pytest.mark.parametrize("side", [1, 2, 4, 7])
+def test_its_outputs_and_gradients_are_those_of_the_stock_layer(kernel, side):
+    ours, theirs = (gradients(convolution(kind, kernel), side) for kind in (QuickConv2D, keras.layers.Conv2D))
+    for mine, other in zip(ours, theirs, strict=True):
+        # bfloat16 has eight bits.
+        assert np.abs(mine - other).max() <= 0.01 * np.abs(other).max()
+
+
+@pytest.mark.parametrize(
+    ("side", "settings", "quick"),
+    [
+        (7, {}, True),
+        (8, {}, False),
+        (4, {"dtype": "float32"}, False),
+        (4, {"dtype": "float16"}, False),
+        (4, {"stride": 2}, False),
+    ],
+)
+def test_it_is_taken_for_few_pixels_in_bfloat16_alone(side, settings, quick):
+    assert is_quick(convolution(QuickConv2D, **settings), side) == quick
+
+
+def test_images_of_any_size_take_the_stock_gradient():
+    model = resnet.create_for_training(
+        "resnet20", input_shape=(None, None, 3), classes=2, stem="small", precision="mixed_bfloat16"
+    )
+    assert model(np.zeros((1, 16, 16, 3), np.uint8)).shape == (1, 2)
+
+
+def test_a_network_with_loops_that_are_computed_twice_has_the_gradients_of_the_stock_layers(monkeypatch):
+    def flat():
+        keras.utils.set_random_seed(0)
+        model = resnet.create_for_training(
+            "resnet20", input_shape=(16, 16, 3), classes=2, precision="mixed_bfloat16", rematerialize=True
+        )
+        draw = np.random.default_rng(0)
+        images, targets = draw.integers(0, 256, (16, 16, 16, 3)), np.eye(2, dtype=np.float32)[np.arange(16) % 2]
+
+        @tf.function
+        def step():
+            with tf.GradientTape() as tape:
+                outputs = model(images.astype(np.uint8), training=True)
+                loss = keras.ops.mean(keras.losses.categorical_crossentropy(targets, outputs))
+            return tape.gradient(loss, [variable.value for variable in model.trainable_variables])
+
+        return np.concatenate([np.ravel(gradient) for gradient in step()])
+
+    quick = flat()
+    monkeypatch.setattr(filter_gradient, "MOST_PIXELS", 0)
+    stock = flat()
+    assert (quick != stock).any()
+    assert np.linalg.norm(quick - stock) <= 0.05 * np.linalg.norm(stock)
