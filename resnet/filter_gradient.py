@@ -40,7 +40,7 @@ class QuickConv2D(layers.Conv2D):
 
         _, height, width, _ = inputs.shape
         few = height is not None and width is not None and height * width <= MOST_PIXELS
-        plain = self.strides == (1, 1) and self.padding == "same"
+        plain = self.strides == self.dilation_rate == (1, 1) and self.groups == 1 and self.padding == "same"
         return few and plain and not tf.config.get_visible_devices("GPU")
 
 

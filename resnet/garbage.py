@@ -8,7 +8,7 @@ def search_rarely() -> None:
     """Search rarely, and not at the end of the process.
 
     TensorFlow, Prefect and their like make hundreds of thousands of objects at their import, and all of them stay. To
-    search among them takes as long as all the rest of the import does (benchmarks/LOG.md).
+    search among them takes about as long as the rest of the import does (benchmarks/LOG.md).
     """
     gc.set_threshold(50_000, 20, 20)
     # At its exit Python would look at each of them twice more.

@@ -40,8 +40,7 @@ class SGD(keras.optimizers.SGD):
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Move one variable and its velocity; by TensorFlow's one kernel for both, where that is the backend.
 
-        Keras' own arithmetic goes over the memory three times as often, which shows where a network is wide and a batch
-        small.
+        Keras' own takes up to eight, and each goes over the memory.
         """
         if keras.backend.backend() != "tensorflow" or not self.momentum:
             super().update_step(gradient, variable, learning_rate)

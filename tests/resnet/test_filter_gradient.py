@@ -10,8 +10,8 @@ from resnet import filter_gradient
 from resnet.filter_gradient import QuickConv2D
 
 
-def convolution(kind, kernel=3, stride=1, dtype="bfloat16", channels=5):
-    layer = kind(6, kernel, stride, "same", dtype=keras.DTypePolicy(dtype))
+def convolution(kind, kernel=3, stride=1, dtype="bfloat16", channels=5, **more):
+    layer = kind(6, kernel, stride, "same", dtype=keras.DTypePolicy(dtype), **more)
     layer.build((None, None, None, channels))
     draw = np.random.default_rng(1)
     layer.set_weights([draw.normal(size=weight.shape) for weight in layer.weights])
@@ -63,6 +63,7 @@ def test_its_outputs_and_gradients_are_those_of_the_stock_layer(kernel, side):
         (4, {"dtype": "float32"}, False),
         (4, {"dtype": "float16"}, False),
         (4, {"stride": 2}, False),
+        (4, {"dilation_rate": 2}, False),
     ],
 )
 def test_it_is_taken_for_few_pixels_in_bfloat16_alone(side, settings, quick):
