@@ -112,16 +112,16 @@ class LoopedStack:
     def __call__(self, x: Tensor, group: list[tuple[int, int]], row: Variant, conv: Convolutions, name: str) -> Tensor:
         """Put a group behind `x`."""
         parts: list[layers.Layer] = []
-        shape, number = x.shape[1:], 1
+        before, number = x, 1
         for (filters, stride), run in itertools.groupby(group):
             left = len(list(run))
             while left:
-                block = block_model(row, shape, filters, stride, conv, f"{name}_block{number}")
+                block = block_model(row, before, filters, stride, conv, f"{name}_block{number}")
                 # The first of a run may change the shape; those after it do not.
-                count = left if block.output_shape[1:] == shape and left >= self.least else 1
+                count = left if block.output.shape == before.shape and left >= self.least else 1
                 looped = f"{name}_blocks{number}"
                 parts.append(block if count == 1 else LoopedBlocks(block, count, self.rematerialize, looped))
-                shape, number, left = block.output_shape[1:], number + count, left - count
+                before, number, left = block.output, number + count, left - count
         return chain(x, parts, name)
 
 

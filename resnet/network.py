@@ -139,25 +139,29 @@ def groups(row: Variant) -> Iterator[list[tuple[int, int]]]:
 def stack(x: Tensor, group: list[tuple[int, int]], row: Variant, conv: Convolutions, name: str) -> Tensor:
     """A group: its blocks one behind the other, each a model of its own."""
     blocks: list[layers.Layer] = []
-    shape = x.shape[1:]
+    before = x
     for number, (filters, stride) in enumerate(group, start=1):
-        blocks.append(block_model(row, shape, filters, stride, conv, f"{name}_block{number}"))
-        shape = blocks[-1].output_shape[1:]
+        block = block_model(row, before, filters, stride, conv, f"{name}_block{number}")
+        blocks.append(block)
+        before = block.output
     return chain(x, blocks, name)
 
 
 def chain(x: Tensor, blocks: list[layers.Layer], name: str) -> Tensor:
     """Put the blocks of a group behind one another."""
-    return keras.Sequential([keras.Input(x.shape[1:], name="in"), *blocks], name=name)(x)
+    return keras.Sequential([_input_like(x), *blocks], name=name)(x)
 
 
-def block_model(
-    row: Variant, shape: tuple[int | None, ...], filters: int, stride: int, conv: Convolutions, name: str
-) -> keras.Model:
-    """One block as a model."""
-    inputs = keras.Input(shape, name="in")
+def block_model(row: Variant, before: Tensor, filters: int, stride: int, conv: Convolutions, name: str) -> keras.Model:
+    """One block as a model, of features such as those before it."""
+    inputs = _input_like(before)
     outputs = BLOCKS[row.block](inputs, filters, stride, SHORTCUTS[row.shortcut], conv)
     return keras.Model(inputs, outputs, name=name)
+
+
+def _input_like(x: Tensor) -> Tensor:
+    # Left to choose, Keras would cast half-precision features to float32 at every block, and each layer back.
+    return keras.Input(x.shape[1:], dtype=x.dtype, name="in")
 
 
 @dataclasses.dataclass(frozen=True)

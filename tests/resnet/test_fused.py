@@ -62,3 +62,14 @@ def test_bfloat16_follows_float32(images):
     (_, gradient, _), (_, reference, _) = train_pass(fast, images), train_pass(resnet.portable(fast), images)
     cosine = gradient @ reference / np.linalg.norm(gradient) / np.linalg.norm(reference)
     assert cosine > 0.98
+
+
+@pytest.mark.parametrize("name", ["resnet20", "resnet50v2"])
+def test_features_stay_in_half_precision_from_block_to_block(name):
+    model = resnet.create_for_training(name, input_shape=(32, 32, 3), classes=4, precision="mixed_bfloat16")
+    spec = tf.TensorSpec((None, 32, 32, 3), tf.uint8)
+    graph = tf.function(lambda images: model(images, training=True)).get_concrete_function(spec).graph
+    # Features have images in any number; kernels, which are cast too, have no such dimension.
+    cast = [op.name for op in graph.get_operations() if op.type == "Cast" and op.inputs[0].shape[:1] == [None]]
+    assert cast, "the images themselves are cast"
+    assert [name for name in cast if "_block" in name] == []
