@@ -1,11 +1,14 @@
 """What a recipe reaches in how many minutes, images and FLOPs: the mean of several seeds on the test images.
 
 `python -m benchmarks.time_to_accuracy --data FOLDER fifteen_minutes paper`, a quarter of an hour a recipe and seed. A
-recipe is a file of benchmarks/recipes/: what it sets in params.yaml. Each training is the pipeline's, in a folder of
-its own; the test images are looked at once, when it is over. Prints a line each; writes them to benchmarks/results/.
+recipe is a file of benchmarks/recipes/: what it sets in params.yaml, a YAML document a training, each of which begins
+with the weights of the one before. Each training is the pipeline's, in a folder of its own; the test images are looked
+at once, when all is over. Prints a line a seed; writes them to benchmarks/results/.
 """
 
 import argparse
+import copy
+import hashlib
 import json
 import os
 import statistics
@@ -46,42 +49,75 @@ def main() -> None:
 
 
 def trained(recipe: str, seed: int, data: Path) -> dict[str, Any]:
-    """Prepare, validate and train in a new folder; measure on its test images."""
+    """Prepare, validate and train in new folders; measure on the test images."""
+    seconds, images, flops = 0.0, 0, 0.0
+    weights = None
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        params = write_params(recipe, seed, data, folder / "params.yaml")
-        for stage in ("prepare", "validate", "train"):
-            command = [sys.executable, "-m", f"stages.{stage}"]
-            with (folder / f"{stage}.txt").open("w+") as said:
-                done = subprocess.run(
-                    command, cwd=folder, env=environment(), stdout=said, stderr=subprocess.STDOUT, check=False
-                )
-                if done.returncode:
-                    raise SystemExit(f"{stage} failed:\n{(folder / f'{stage}.txt').read_text()[-2000:]}")
-        log = json.loads((folder / "logs/train.json").read_text())
-        images, labels = (np.load(folder / f"data/prepared/test_{what}.npy") for what in ("images", "labels"))
-        probabilities = resnet.load(folder / "models/model.keras").predict(images, batch_size=256, verbose=0)
-    model = params["model"]
-    # The backward pass is two of such a size as the forward one, and a multiply-add two operations.
-    work = resnet.describe(model["name"], images.shape[1], probabilities.shape[1], model["width"]).multiply_adds
-    return {
-        "accuracy": float(np.mean(probabilities.argmax(axis=1) == labels)),
-        "minutes": log["seconds"] / 60,
-        "images": log["images"],
-        "flops": 2 * 3 * work * log["images"],
-    }
+        for number, params in enumerate(settings(recipe, seed, str(data))):
+            folder = Path(name, str(number))
+            folder.mkdir()
+            if weights:
+                params["model"] |= {"weights": str(weights), "weights_sha256": sha256(weights)}
+            YAML().dump(params, folder / "params.yaml")
+            run_stages(folder)
+            log = json.loads((folder / "logs/train.json").read_text())
+            weights = folder / "models/model.keras"
+            seconds += log["seconds"]
+            images += log["images"]
+            flops += log["images"] * training_flops(params, folder)
+        accuracy = accuracy_of(folder)
+    return {"accuracy": accuracy, "minutes": seconds / 60, "images": images, "flops": flops}
 
 
-def write_params(recipe: str, seed: int, data: Path, file: Path) -> dict[str, Any]:
-    """Write params.yaml with what the recipe sets in it; return it."""
+def settings(recipe: str, seed: int, data: str) -> list[dict[str, Any]]:
+    """All of params.yaml for each training of a recipe; what one sets holds for those after it."""
     yaml = YAML()
     params = yaml.load(ROOT / "params.yaml")
-    for section, values in yaml.load(RECIPES / f"{recipe}.yaml").items():
-        params[section] |= values
     params["seed"] = seed
-    params["data"]["path"] = str(data)
-    yaml.dump(params, file)
-    return params
+    params["data"]["path"] = data
+    found = []
+    for training in yaml.load_all(RECIPES / f"{recipe}.yaml"):
+        for section, values in training.items():
+            params[section] |= values
+        found.append(copy.deepcopy(params))
+    return found
+
+
+def sha256(file: Path) -> str:
+    """The hash by which params.yaml pins a file."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def run_stages(folder: Path) -> None:
+    """Run the first three stages there.
+
+    Raises:
+        SystemExit: One failed; the message is what it said.
+    """
+    for stage in ("prepare", "validate", "train"):
+        said = folder / f"{stage}.txt"
+        with said.open("w") as file:
+            command = [sys.executable, "-m", f"stages.{stage}"]
+            done = subprocess.run(
+                command, cwd=folder, env=environment(), stdout=file, stderr=subprocess.STDOUT, check=False
+            )
+        if done.returncode:
+            raise SystemExit(f"{stage} failed:\n{said.read_text()[-2000:]}")
+
+
+def training_flops(params: dict[str, Any], folder: Path) -> float:
+    """The operations that training on one image takes."""
+    model, size = params["model"], params["data"]["image_size"]
+    classes = len(json.loads((folder / "data/prepared/classes.json").read_text()))
+    # The backward pass is two of such a size as the forward one, and a multiply-add two operations.
+    return 2 * 3 * resnet.describe(model["name"], size, classes, model["width"]).multiply_adds
+
+
+def accuracy_of(folder: Path) -> float:
+    """The accuracy on the test images of what was trained there."""
+    images, labels = (np.load(folder / f"data/prepared/test_{what}.npy") for what in ("images", "labels"))
+    probabilities = resnet.load(folder / "models/model.keras").predict(images, batch_size=256, verbose=0)
+    return float(np.mean(probabilities.argmax(axis=1) == labels))
 
 
 def environment() -> dict[str, str]:

@@ -91,11 +91,11 @@ def create(
     Source: He et al. 2015 (arXiv 1512.03385), He et al. 2016 (arXiv 1603.05027).
     """
     row = variant(name)
-    _check(row, input_shape, classes, include_top, pooling)
     row = dataclasses.replace(row, shortcut=shortcut or row.shortcut, stem=stem or stem_for(row, input_shape))
     for key, choices in (("shortcut", "ABC"), ("stem", ("small", "large"))):
         if getattr(row, key) not in choices:
             raise ValueError(f"{key} is {getattr(row, key)!r}; expected one of {', '.join(choices)}")
+    _check(row, input_shape, classes, include_top, pooling)
     row = widened(row, width)
     architecture = Architecture(row, (*input_shape,), classes, include_top, pooling, classifier_activation)
     return architecture.build(form)

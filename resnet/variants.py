@@ -49,8 +49,12 @@ class Variant:
 
     @property
     def minimum_size(self) -> int:
-        """The smallest image side, in pixels: three groups halve it twice, four with a large stem five times."""
-        return 8 if len(self.repeats) == 3 else 32
+        """The smallest image side, in pixels.
+
+        Each group but the first halves the image, and a large stem does so twice. What is left of the smallest is one
+        pixel behind a large stem, and two by two behind a small one.
+        """
+        return 2 ** (len(self.repeats) + (self.stem == "large"))
 
 
 SMALL_IMAGE = 64

@@ -275,12 +275,13 @@ class Params(Section):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         row, size = variant(self.model.name), self.data.image_size
+        row = replace(row, stem=self.model.stem or stem_for(row, (size, size, 3)))
         if size < row.minimum_size:
             raise ValueError(
                 f"data.image_size is {size}, and {row.name} needs images of {row.minimum_size} pixels or more; "
                 "raise data.image_size or choose a network of the CIFAR family (python -m resnet list)"
             )
-        widened(replace(row, stem=self.model.stem or stem_for(row, (size, size, 3))), self.model.width)
+        widened(row, self.model.width)
         if self.train.crop_padding >= size:
             raise ValueError(
                 f"train.crop_padding is {self.train.crop_padding}; it must be below data.image_size, {size}"

@@ -1,3 +1,4 @@
+import dataclasses
 import sys
 
 import keras
@@ -175,6 +176,17 @@ def test_a_stem_can_be_chosen_instead_of_the_one_for_the_size(arguments, kernel,
     assert model.get_layer("conv2").output.shape[1] == left_of_64
 
 
+@pytest.mark.parametrize(
+    ("name", "stem", "least", "left"),
+    [("resnet20", "small", 8, 2), ("resnet18", "small", 16, 2), ("resnet18", "large", 32, 1)],
+)
+def test_of_the_smallest_image_something_is_left_to_see(name, stem, least, left):
+    row = dataclasses.replace(resnet.variants.variant(name), stem=stem)
+    assert row.minimum_size == least
+    model = resnet.create(name, input_shape=(least, least, 3), classes=2, stem=stem)
+    assert model.layers[-3].output.shape[1:3] == (left, left)
+
+
 @pytest.mark.parametrize(("width", "filters"), [(0.5, [8, 16, 32]), (1, [16, 32, 64]), (2, [32, 64, 128])])
 def test_width_multiplies_the_filters_of_every_group(width, filters):
     for create in (resnet.create, resnet.create_for_training):
@@ -187,7 +199,11 @@ def test_width_multiplies_the_filters_of_every_group(width, filters):
     ("arguments", "sentence"),
     [
         ({"input_shape": (7, 32, 3)}, "images of 7 pixels are too small for resnet20: it needs 8 or more"),
-        ({"name": "resnet50", "input_shape": (31, 31, 3)}, "31 pixels are too small for resnet50: it needs 32"),
+        ({"name": "resnet50", "input_shape": (15, 15, 3)}, "15 pixels are too small for resnet50: it needs 16"),
+        (
+            {"name": "resnet50", "input_shape": (31, 31, 3), "stem": "large"},
+            "31 pixels are too small for resnet50: it needs 32",
+        ),
         ({"input_shape": (32, 32, 1)}, r"input_shape is \(32, 32, 1\); expected \(height, width, 3\)"),
         ({"input_shape": (32, 32)}, r"input_shape is \(32, 32\); expected"),
         ({"classes": 1}, "classes is 1; a classifier needs at least 2"),
