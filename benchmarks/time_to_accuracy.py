@@ -8,7 +8,6 @@ at once, when all is over. Prints a line a seed; writes them to benchmarks/resul
 
 import argparse
 import copy
-import hashlib
 import json
 import os
 import statistics
@@ -23,6 +22,7 @@ from ruamel.yaml import YAML
 
 import resnet
 from benchmarks.records import ROOT, keep
+from stages.provenance import sha256
 
 RECIPES = ROOT / "benchmarks/recipes"
 
@@ -81,11 +81,6 @@ def settings(recipe: str, seed: int, data: str) -> list[dict[str, Any]]:
             params[section] |= values
         found.append(copy.deepcopy(params))
     return found
-
-
-def sha256(file: Path) -> str:
-    """The hash by which params.yaml pins a file."""
-    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def run_stages(folder: Path) -> None:

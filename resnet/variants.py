@@ -49,10 +49,10 @@ class Variant:
 
     @property
     def minimum_size(self) -> int:
-        """The smallest image side, in pixels: each group but the first halves it, and leaves two by two of it.
+        """The smallest image side, in pixels.
 
-        Of ImageNet's networks a large stem, which halves it twice more, leaves one pixel of 32, as in
-        keras.applications.
+        It leaves two by two pixels, as each group but the first halves the image. A large stem halves it twice more: an
+        ImageNet network then needs what keras.applications asks for, and of the smallest image one pixel is left.
         """
         return 32 if self.stem == "large" and len(self.repeats) == 4 else 2 ** len(self.repeats)
 

@@ -178,7 +178,12 @@ def test_a_stem_can_be_chosen_instead_of_the_one_for_the_size(arguments, kernel,
 
 @pytest.mark.parametrize(
     ("name", "stem", "least", "left"),
-    [("resnet20", "small", 8, 2), ("resnet18", "small", 16, 2), ("resnet18", "large", 32, 1)],
+    [
+        ("resnet20", "small", 8, 2),
+        ("resnet20", "large", 8, 1),
+        ("resnet18", "small", 16, 2),
+        ("resnet18", "large", 32, 1),
+    ],
 )
 def test_of_the_smallest_image_something_is_left_to_see(name, stem, least, left):
     row = dataclasses.replace(resnet.variants.variant(name), stem=stem)
