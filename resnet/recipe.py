@@ -12,6 +12,7 @@ class Recipe:
     the paper trains 64,000 steps, 182 epochs of CIFAR-10.
 
     Attributes:
+        optimizer: `sgd`, the papers', or `muon`, which learns more in few epochs.
         learning_rate: At its peak, for this batch size.
         body_learning_rate: Of all but the last layer, as a share of `learning_rate`, for a network that was trained
             before; 0 freezes the body.
@@ -34,6 +35,7 @@ class Recipe:
 
     epochs: int = 90
     batch_size: int = 128
+    optimizer: Literal["sgd", "muon"] = "sgd"
     learning_rate: float = 0.1
     body_learning_rate: float = 1.0
     schedule: Literal["cosine", "step"] = "cosine"

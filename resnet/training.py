@@ -18,9 +18,12 @@ from resnet.checkpoints import Checkpoints
 from resnet.devices import OneState, device_count, devices_of, restartable, shared_equally
 from resnet.evaluation import EvaluationBatches
 from resnet.finetuning import body_frozen
+from resnet.muon import Muon
 from resnet.recipe import Recipe
 from resnet.resuming import Checkpointing, RestOfEpoch, Start
 from resnet.sgd import SGD
+
+OPTIMIZERS = {"sgd": SGD, "muon": Muon}
 
 Labelled = tuple[NDArray[np.uint8], NDArray[np.integer]]
 
@@ -69,7 +72,7 @@ def fit(
         devices_of(model),
     ):
         model.compile(
-            optimizer=SGD(
+            optimizer=OPTIMIZERS[recipe.optimizer](
                 schedule,
                 momentum=recipe.momentum,
                 nesterov=recipe.nesterov,

@@ -168,6 +168,7 @@ class TrainParams(Section):
 
     epochs: Positive
     batch_size: Positive
+    optimizer: Literal["sgd", "muon"]
     learning_rate: Annotated[float, Field(gt=0)]
     body_learning_rate: Annotated[float, Field(ge=0, le=1)]
     schedule: Literal["cosine", "step"]

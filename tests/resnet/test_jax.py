@@ -28,10 +28,31 @@ for one, other in zip(stock.get_weights(), portable_weights(looped), strict=True
     np.testing.assert_allclose(one, other, atol=1e-4)
 """
 
+LEARNING = """
+import keras
+import numpy as np
+import resnet
+assert keras.backend.backend() == "jax"
+images = np.random.default_rng(0).integers(0, 256, (8, 8, 8, 3)).astype(np.uint8)
+for optimizer in ("sgd", "muon"):
+    model = resnet.create_for_training("resnet20", input_shape=(8, 8, 3), classes=2, width=0.25)
+    recipe = resnet.Recipe(optimizer=optimizer, epochs=10, batch_size=8, crop_padding=0, horizontal_flip=False)
+    losses = resnet.fit(model, images, np.arange(8) % 2, recipe).history["loss"]
+    assert losses[-1] < losses[0] / 2, (optimizer, losses)
+"""
 
-def test_under_jax_a_loop_takes_the_step_that_its_blocks_take():
+
+def run_under_jax(code):
     environment = os.environ | {"JAX_PLATFORMS": "cpu", "KERAS_BACKEND": "jax"}
     done = subprocess.run(
-        [sys.executable, "-c", STEP], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_under_jax_a_loop_takes_the_step_that_its_blocks_take():
+    run_under_jax(STEP)
+
+
+def test_under_jax_each_optimizer_learns():
+    run_under_jax(LEARNING)

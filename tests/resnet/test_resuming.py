@@ -128,6 +128,7 @@ def test_a_network_with_loops_is_taken_up_with_the_same_bits(train, uninterrupte
     "changes",
     [
         {"ema_decay": 0.0},
+        {"optimizer": "muon"},
         {"keep": "last", "patience": None},
         {"schedule": "step", "mixup": 0.0, "momentum": 0.0, "nesterov": False},
     ],

@@ -30,12 +30,13 @@ count = int(sys.argv[1])
 backend.start(threads=2, device="cpu", devices=count, deterministic=True, seed=3)
 import keras
 import numpy as np
-from resnet.sgd import SGD
+from resnet.training import OPTIMIZERS
 draw = np.random.default_rng(0)
 with backend.devices("cpu", count):
-    flat = [keras.layers.Rescaling(1 / 255), keras.layers.Flatten()]
+    flat = [keras.layers.Rescaling(1 / 255), keras.layers.Conv2D(3, 1), keras.layers.Flatten()]
     model = keras.Sequential([keras.Input((4, 4, 3)), *flat, keras.layers.Dense(3, "softmax", name="predictions")])
-    model.compile(SGD(0.1, momentum=0.9, kernel_decay=0.5, body_rate=0.5), "categorical_crossentropy")
+    optimizer = OPTIMIZERS[sys.argv[2]](0.1, momentum=0.9, kernel_decay=0.5, body_rate=0.5)
+    model.compile(optimizer, "categorical_crossentropy")
 images = draw.integers(0, 256, (8, 4, 4, 3)).astype(np.uint8)
 targets = np.eye(3, dtype=np.float32)[[0, 1, 2, 0, 1, 2, 0, 1]]
 for _ in range(3):
@@ -55,9 +56,10 @@ def result_of(code, *arguments):
     return done.stdout.splitlines()[-1]
 
 
-def test_two_devices_take_the_steps_that_one_takes_decay_included():
-    one, two = (result_of(STEP, count).split()[1:] for count in "12")
-    assert len(one) == 4 * 4 * 3 * 3 + 3
+@pytest.mark.parametrize("optimizer", ["sgd", "muon"])
+def test_two_devices_take_the_steps_that_one_takes_decay_included(optimizer):
+    one, two = (result_of(STEP, count, optimizer).split()[1:] for count in "12")
+    assert len(one) == 3 * 3 + 3 + 4 * 4 * 3 * 3 + 3
     assert [float(value) for value in two] == pytest.approx([float(value) for value in one], abs=2e-6)
 
 
