@@ -17,7 +17,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from resnet.sgd import SGD
+from resnet.training import OPTIMIZERS
 
 
 def _training(name: str, precision: str, **arguments: Any) -> keras.Model:
@@ -48,6 +48,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=10, metavar="N", help="after the first")
     parser.add_argument("--precision", default="float32", metavar="POLICY", help="mixed_bfloat16, for one")
     parser.add_argument("--form", choices=FORMS, default="training")
+    parser.add_argument("--width", type=float, default=1.0, metavar="FACTOR", help="of the filters")
+    parser.add_argument("--optimizer", choices=OPTIMIZERS, default="sgd")
     parser.add_argument("--json", action="store_true", help="print the numbers alone")
     options = parser.parse_args()
 
@@ -57,8 +59,10 @@ def main() -> None:
     targets = np.eye(10, dtype=np.float32)[draw.integers(0, 10, options.batch)]
 
     begun = time.perf_counter()
-    model = FORMS[options.form](options.name, options.precision, input_shape=images.shape[1:], classes=10)
-    model.compile(SGD(0.01, momentum=0.9, nesterov=True), "categorical_crossentropy", jit_compile=False)
+    shape = {"input_shape": images.shape[1:], "classes": 10, "width": options.width}
+    model = FORMS[options.form](options.name, options.precision, **shape)
+    optimizer = OPTIMIZERS[options.optimizer](0.01, momentum=0.9, nesterov=True)
+    model.compile(optimizer, "categorical_crossentropy", jit_compile=False)
     model.optimizer.build(model.trainable_variables)
     built = time.perf_counter()
     model.train_on_batch(images, targets)
@@ -75,7 +79,7 @@ def main() -> None:
         print(json.dumps(taken))
         return
     print(
-        f"{options.name} {options.side}x{options.side} batch {options.batch} {options.precision}:",
+        f"{options.name} {options.side}x{options.side} batch {options.batch} {options.precision} {options.optimizer}:",
         f"build {built - begun:.1f} s, first step {first - built:.1f} s,",
         f"step {step:.3f} s ({min(steps):.3f} to {max(steps):.3f}),",
         f"{options.batch / step:.1f} images/s, peak {peak:,} MB",

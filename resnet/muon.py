@@ -68,16 +68,29 @@ def orthogonal(direction: Any) -> Any:
     x = ops.reshape(direction, (*several, seen, filters))
     # No singular value is then above one, where the iteration would not converge.
     x = ops.divide(x, ops.norm(x, axis=(-2, -1), keepdims=True) + 1e-7)
-    for _ in range(ITERATIONS):
-        x = _nearer(x) if seen > filters else ops.swapaxes(_nearer(ops.swapaxes(x, -1, -2)), -1, -2)
+    mirrored = ops.swapaxes(x, -1, -2)
+    x = (
+        ops.matmul(x, _whitening(ops.matmul(mirrored, x)))
+        if seen > filters
+        else ops.matmul(_whitening(ops.matmul(x, mirrored)), x)
+    )
     return ops.multiply(ops.reshape(x, direction.shape), math.sqrt(max(1, filters / seen)))
 
 
-def _nearer(x: Any) -> Any:
-    """One iteration of Newton and Schulz: a polynomial of each singular value, which takes it towards one."""
+def _whitening(gram: Any) -> Any:
+    """The matrix that makes a matrix of this Gram matrix orthogonal, by the iteration of Newton and Schulz.
+
+    Each step is a polynomial of the Gram matrix; so the steps are put together, and the much larger matrix itself is
+    multiplied but once.
+    """
     linear, cubic, quintic = POLYNOMIAL
-    gram = ops.matmul(ops.swapaxes(x, -1, -2), x)
-    return linear * x + ops.matmul(x, cubic * gram + quintic * ops.matmul(gram, gram))
+    identity = ops.eye(gram.shape[-1], dtype=gram.dtype)
+    whole = identity
+    for _ in range(ITERATIONS):
+        step = linear * identity + cubic * gram + quintic * ops.matmul(gram, gram)
+        whole = ops.matmul(whole, step)
+        gram = ops.matmul(ops.matmul(step, gram), step)
+    return whole
 
 
 def _is_of_convolution(variable: Any) -> bool:

@@ -19,7 +19,7 @@ class Recipe:
         schedule: `cosine` to zero, or `step`: a tenth at each milestone.
         milestones: Shares of the training, for `step`.
         warmup_epochs: Epochs of linear warm-up.
-        weight_decay: Part of the gradient; kernels only.
+        weight_decay: Part of the gradient; kernels only. Muon has it beside the gradient, by as much a step.
         label_smoothing: The share of a target that is given to all classes.
         mixup: The parameter of mixup's beta distribution; 0 is none.
         ema_decay: The decay, a step, of the moving average of the weights that is evaluated and kept;
