@@ -79,7 +79,8 @@ def main() -> None:
         print(json.dumps(taken))
         return
     print(
-        f"{options.name} {options.side}x{options.side} batch {options.batch} {options.precision} {options.optimizer}:",
+        f"{options.name} width {options.width} {options.side}x{options.side} batch {options.batch}",
+        f"{options.precision} {options.optimizer}:",
         f"build {built - begun:.1f} s, first step {first - built:.1f} s,",
         f"step {step:.3f} s ({min(steps):.3f} to {max(steps):.3f}),",
         f"{options.batch / step:.1f} images/s, peak {peak:,} MB",

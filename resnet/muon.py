@@ -18,7 +18,8 @@ class Muon(SGD):
     """Momentum SGD whose step for a convolution, as a matrix, is made orthogonal.
 
     A gradient is large in a few directions and small in all others; of such a step each singular value is about one, so
-    rare directions are learned as fast as common ones. What is no convolution is trained by SGD.
+    rare directions are learned as fast as common ones. What has fewer than four dimensions, and so is no convolution's
+    filters, is trained by SGD.
 
     Args:
         convolution_rate: The learning rate of convolutions, as a share of the whole one: their step is of one length
@@ -26,7 +27,8 @@ class Muon(SGD):
 
     Source: Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks"; its weight decay is of Liu et
         al. 2025 (arXiv 2502.16982), section 2.2.
-    Differs: a convolution decays by as much a step as with SGD, so that `kernel_decay` means the same to both.
+    Differs: the first convolution is trained like the others, and what is none by SGD, not by AdamW; a convolution
+        decays by as much a step as with SGD, so that `kernel_decay` means the same to both.
     """
 
     def __init__(self, learning_rate: Any = 0.1, *, convolution_rate: float = 0.05, **arguments: Any) -> None:
@@ -68,29 +70,16 @@ def orthogonal(direction: Any) -> Any:
     x = ops.reshape(direction, (*several, seen, filters))
     # No singular value is then above one, where the iteration would not converge.
     x = ops.divide(x, ops.norm(x, axis=(-2, -1), keepdims=True) + 1e-7)
-    mirrored = ops.swapaxes(x, -1, -2)
-    x = (
-        ops.matmul(x, _whitening(ops.matmul(mirrored, x)))
-        if seen > filters
-        else ops.matmul(_whitening(ops.matmul(x, mirrored)), x)
-    )
+    for _ in range(ITERATIONS):
+        x = _nearer(x) if seen > filters else ops.swapaxes(_nearer(ops.swapaxes(x, -1, -2)), -1, -2)
     return ops.multiply(ops.reshape(x, direction.shape), math.sqrt(max(1, filters / seen)))
 
 
-def _whitening(gram: Any) -> Any:
-    """The matrix that makes a matrix of this Gram matrix orthogonal, by the iteration of Newton and Schulz.
-
-    Each step is a polynomial of the Gram matrix; so the steps are put together, and the much larger matrix itself is
-    multiplied but once.
-    """
+def _nearer(x: Any) -> Any:
+    """One iteration of Newton and Schulz: a polynomial of each singular value, which takes it towards one."""
     linear, cubic, quintic = POLYNOMIAL
-    identity = ops.eye(gram.shape[-1], dtype=gram.dtype)
-    whole = identity
-    for _ in range(ITERATIONS):
-        step = linear * identity + cubic * gram + quintic * ops.matmul(gram, gram)
-        whole = ops.matmul(whole, step)
-        gram = ops.matmul(ops.matmul(step, gram), step)
-    return whole
+    gram = ops.matmul(ops.swapaxes(x, -1, -2), x)
+    return linear * x + ops.matmul(x, cubic * gram + quintic * ops.matmul(gram, gram))
 
 
 def _is_of_convolution(variable: Any) -> bool:

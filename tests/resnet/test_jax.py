@@ -29,6 +29,7 @@ for one, other in zip(stock.get_weights(), portable_weights(looped), strict=True
 """
 
 LEARNING = """
+import dataclasses
 import keras
 import numpy as np
 import resnet
@@ -36,8 +37,14 @@ assert keras.backend.backend() == "jax"
 images = np.random.default_rng(0).integers(0, 256, (8, 8, 8, 3)).astype(np.uint8)
 for optimizer in ("sgd", "muon"):
     model = resnet.create_for_training("resnet20", input_shape=(8, 8, 3), classes=2, width=0.25)
-    recipe = resnet.Recipe(optimizer=optimizer, epochs=10, batch_size=8, crop_padding=0, horizontal_flip=False)
-    losses = resnet.fit(model, images, np.arange(8) % 2, recipe).history["loss"]
+    before = model.get_weights()[0]
+    recipe = resnet.Recipe(optimizer=optimizer, epochs=1, batch_size=8, crop_padding=0, horizontal_flip=False)
+    resnet.fit(model, images, np.arange(8) % 2, recipe)
+    step = np.linalg.svd(np.reshape(model.get_weights()[0] - before, (27, 4)), compute_uv=False)
+    print(optimizer, step)
+    if optimizer == "muon":
+        np.testing.assert_allclose(step, 0.1 * 0.05, rtol=0.4)
+    losses = resnet.fit(model, images, np.arange(8) % 2, dataclasses.replace(recipe, epochs=10)).history["loss"]
     assert losses[-1] < losses[0] / 2, (optimizer, losses)
 """
 

@@ -31,6 +31,21 @@ def test_a_step_is_about_as_long_in_every_direction_of_a_convolution(shape):
     assert np.vdot(step, gradient) < 0
 
 
+@pytest.mark.parametrize("shape", [(3, 3, 8, 16), (1, 1, 4, 64), (5, 3, 3, 4, 8)], ids=["tall", "wide", "stacked"])
+def test_a_step_has_the_directions_of_the_gradient_and_only_other_lengths(shape):
+    matrices = np.random.default_rng(0).normal(size=(*shape[:-4], np.prod(shape[-4:-1]), shape[-1]))
+    left, _, right = np.linalg.svd(matrices, full_matrices=False)
+    # One strong direction and many weak ones, as gradients have them.
+    lengths = np.array([1.0] + [1e-2] * (left.shape[-1] - 1))
+    gradient = np.reshape((left * lengths) @ right, shape).astype(np.float32)
+    lengths = lengths / np.linalg.norm(lengths)
+    for _ in range(5):
+        lengths = 3.4445 * lengths - 4.7750 * lengths**3 + 2.0315 * lengths**5
+    widening = np.sqrt(max(1, shape[-1] / np.prod(shape[-4:-1])))
+    expected = np.reshape((left * lengths) @ right * widening, shape)
+    np.testing.assert_allclose(np.array(orthogonal(gradient)), expected, atol=1e-4)
+
+
 def test_filters_that_widen_the_features_take_longer_steps():
     gradient = np.random.default_rng(0).normal(size=(1, 1, 4, 64)).astype(np.float32)
     assert np.median(singular_values(np.array(orthogonal(gradient)))) == pytest.approx(4, rel=0.3)

@@ -109,12 +109,15 @@ def test_a_training_that_was_killed_and_taken_up_again_ends_with_the_same_bits(
     assert train(checkpoints=checkpoints) == uninterrupted()
 
 
-@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
-def test_mixed_precision_is_taken_up_with_the_same_bits(train, uninterrupted, tmp_path, precision):
+@pytest.mark.parametrize(
+    ("precision", "optimizer"), [("mixed_bfloat16", "sgd"), ("mixed_float16", "sgd"), ("mixed_float16", "muon")]
+)
+def test_mixed_precision_is_taken_up_with_the_same_bits(train, uninterrupted, tmp_path, precision, optimizer):
+    recipe = dataclasses.replace(RECIPE, optimizer=optimizer)
     checkpoints = Checkpoints(tmp_path, 0)
     with pytest.raises(Killed):
-        train(precision=precision, checkpoints=checkpoints, kill=STEPS + 3)
-    assert train(precision=precision, checkpoints=checkpoints) == uninterrupted(precision=precision)
+        train(recipe, precision=precision, checkpoints=checkpoints, kill=STEPS + 3)
+    assert train(recipe, precision=precision, checkpoints=checkpoints) == uninterrupted(recipe, precision=precision)
 
 
 def test_a_network_with_loops_is_taken_up_with_the_same_bits(train, uninterrupted, tmp_path):
