@@ -37,8 +37,16 @@ def test_the_readme_gives_the_recipe_of_fifteen_minutes_as_commands():
 
 def test_the_summary_of_a_recipe_is_the_mean_with_its_spread_and_the_longest_time():
     rows = [
-        {"accuracy": accuracy, "minutes": minutes, "images": 900_000, "flops": 1.9e14}
+        {
+            "accuracy": accuracy,
+            "accuracy_of_two_views": accuracy + 0.01,
+            "minutes": minutes,
+            "images": 900_000,
+            "flops": 1.9e14,
+        }
         for accuracy, minutes in ((0.87, 14.0), (0.89, 15.5), (0.88, 14.5))
     ]
-    expected = "paper: accuracy 0.8800 (0.8700 to 0.8900), 15.5 minutes at most, 900,000 images, 1.90e+14 FLOPs"
-    assert summary("paper", rows) == expected
+    assert summary("paper", rows) == (
+        "paper: accuracy 0.8800 (0.8700 to 0.8900), accuracy of two views 0.8900 (0.8800 to 0.9000), "
+        "15.5 minutes at most, 900,000 images, 1.90e+14 FLOPs"
+    )
