@@ -41,7 +41,6 @@ for optimizer in ("sgd", "muon"):
     recipe = resnet.Recipe(optimizer=optimizer, epochs=1, batch_size=8, crop_padding=0, horizontal_flip=False)
     resnet.fit(model, images, np.arange(8) % 2, recipe)
     step = np.linalg.svd(np.reshape(model.get_weights()[0] - before, (27, 4)), compute_uv=False)
-    print(optimizer, step)
     if optimizer == "muon":
         np.testing.assert_allclose(step, 0.1 * 0.05, rtol=0.4)
     losses = resnet.fit(model, images, np.arange(8) % 2, dataclasses.replace(recipe, epochs=10)).history["loss"]
