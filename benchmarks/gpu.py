@@ -1,4 +1,4 @@
-"""Training on a GPU: ours under JAX beside PyTorch and timm on the same card, a process each, in turn.
+"""Training on a GPU: ours under JAX beside PyTorch and timm on the same card, in turn.
 
 `python -m benchmarks.gpu` needs Keras, JAX and NumPy; PyTorch and timm take part where they are installed. First it
 checks outputs and gradients against those of stock layers in float32 on the CPU. `--dry-run` does all of it in small,
@@ -8,13 +8,14 @@ on whatever device there is.
 import os
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
-# Several processes follow each other, and none needs all of the card.
+# PyTorch needs a part of the card too.
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 # isort: split
 import argparse
 import dataclasses
 import importlib.util
+import itertools
 import statistics
 import time
 from collections.abc import Callable
@@ -22,37 +23,43 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.processes import measured
 from benchmarks.records import keep
 
 CLASSES = 10
 # In float32 the last bit of a sum decides whether ReLU lets its whole gradient pass; what is wrong differs by far more.
 TOLERANCE = 0.02
-Step = Callable[[], Any]
+# Trains so many steps, and returns when all of them are done.
+Train = Callable[[int], Any]
 
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """A network, the side of its images, and how many are in a batch."""
+    """A network, the side of its images, how many are in a batch, and how many steps one measurement takes."""
 
     network: str
     side: int
     images: int
+    steps: int
 
 
-CASES = [Case("resnet50", 224, 256), Case("resnet20", 32, 128), Case("resnet56", 32, 128), Case("resnet110", 32, 128)]
-SMALL_CASES = [Case("resnet20", 32, 8)]
+CASES = [
+    Case("resnet50", 224, 256, 30),
+    Case("resnet20", 32, 128, 500),
+    Case("resnet56", 32, 128, 300),
+    Case("resnet110", 32, 128, 200),
+]
+SMALL_CASES = [Case("resnet20", 32, 8, 1)]
 
 
 def batch(case: Case) -> tuple[Any, Any]:
     """Random images and labels, in the machine's memory."""
     draw = np.random.default_rng(0)
     images = draw.integers(0, 256, (case.images, case.side, case.side, 3)).astype(np.uint8)
-    return images, draw.integers(0, CLASSES, case.images)
+    return images, draw.integers(0, CLASSES, case.images).astype(np.int32)
 
 
-def ours(case: Case) -> Step:
-    """The form that trains, in bfloat16."""
+def ours(case: Case) -> Train:
+    """The form that trains, in bfloat16, as Keras' `fit` runs it."""
     import keras
 
     import resnet
@@ -61,76 +68,99 @@ def ours(case: Case) -> Step:
         case.network, precision="mixed_bfloat16", input_shape=(case.side, case.side, 3), classes=CLASSES
     )
     model.compile(keras.optimizers.SGD(0.01, momentum=0.9), "sparse_categorical_crossentropy", jit_compile=True)
-    images, labels = batch(case)
-    return lambda: model.train_on_batch(images, labels)
+    # Keras takes a generator and no other iterator.
+    same = (each for each in itertools.repeat(batch(case)))
+    return lambda steps: model.fit(same, steps_per_epoch=steps, shuffle=False, verbose=0)
 
 
-def pytorch(case: Case) -> Step:
+def pytorch(case: Case) -> Train:
     """A plain PyTorch network, compiled."""
     from benchmarks.pytorch_resnet import ResNet
 
-    return _torch_step(ResNet(case.network, CLASSES), case)
+    return _torch(ResNet(case.network, CLASSES), case)
 
 
-def timm(case: Case) -> Step:
+def pytorch_graphs(case: Case) -> Train:
+    """The same, its kernels launched as one CUDA graph."""
+    from benchmarks.pytorch_resnet import ResNet
+
+    return _torch(ResNet(case.network, CLASSES), case, mode="reduce-overhead")
+
+
+def timm(case: Case) -> Train:
     """The network of timm, compiled."""
     import timm as library
 
-    return _torch_step(library.create_model(case.network, num_classes=CLASSES), case)
+    return _torch(library.create_model(case.network, num_classes=CLASSES), case)
 
 
-def _torch_step(network: Any, case: Case) -> Step:
-    """Channels last, bfloat16."""
+def _torch(network: Any, case: Case, mode: str = "default") -> Train:
+    """Channels last, bfloat16, each batch copied while the step before it runs."""
     import torch
 
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    on_gpu = torch.cuda.is_available()
+    device = "cuda" if on_gpu else "cpu"
     torch.backends.cudnn.benchmark = True
     network = network.to(device, memory_format=torch.channels_last)
-    compiled = torch.compile(network) if device == "cuda" else network
-    optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9)
-    pixels, labels = map(torch.from_numpy, batch(case))
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9, fused=on_gpu)
+    pixels, labels = (torch.from_numpy(each).pin_memory() if on_gpu else torch.from_numpy(each) for each in batch(case))
 
-    def step() -> Any:
-        inputs = pixels.to(device).permute(0, 3, 1, 2).float() / 127.5 - 1
-        optimizer.zero_grad(set_to_none=True)
+    def loss_of(pixels: Any, labels: Any) -> Any:
+        # As they lie, so they are channels last.
+        inputs = pixels.permute(0, 3, 1, 2).float() / 127.5 - 1
         with torch.autocast(device, torch.bfloat16):
-            answers = compiled(inputs.contiguous(memory_format=torch.channels_last))
-            loss = torch.nn.functional.cross_entropy(answers, labels.to(device))
-        loss.backward()
-        optimizer.step()
-        return loss.item()
+            return torch.nn.functional.cross_entropy(network(inputs), labels)
 
-    return step
+    compiled = torch.compile(loss_of, mode=mode) if on_gpu else loss_of
 
+    def train(steps: int) -> None:
+        for _ in range(steps):
+            torch.compiler.cudagraph_mark_step_begin()
+            loss = compiled(pixels.to(device, non_blocking=True), labels.to(device, torch.int64, non_blocking=True))
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        loss.item()
 
-CONTENDERS = {"ours": ours, "pytorch": pytorch, "timm": timm}
-
-
-def taking_part(case: Case) -> list[str]:
-    """Ours, and the peers that are installed and have the network."""
-    names = ["ours", *(["pytorch"] if importlib.util.find_spec("torch") else [])]
-    return names + (["timm"] if importlib.util.find_spec("timm") and case.network == "resnet50" else [])
+    return train
 
 
-def seconds_a_step(step: Step, steps: int) -> float:
-    """The median, after two that build and warm up; each step ends with its loss in hand."""
-    step()
-    step()
-    taken = []
-    for _ in range(steps):
-        start = time.perf_counter()
-        step()
-        taken.append(time.perf_counter() - start)
-    return statistics.median(taken)
+PEERS = {"pytorch": pytorch, "pytorch, graphs": pytorch_graphs, "timm": timm}
+
+
+def taking_part(case: Case) -> dict[str, Train]:
+    """Ours, and the peers that are installed, have the network and run."""
+    chosen = {"ours": ours(case)}
+    for name, peer in PEERS.items():
+        library = "timm" if name == "timm" else "torch"
+        if not importlib.util.find_spec(library) or (library == "timm" and case.network != "resnet50"):
+            continue
+        chosen[name] = peer(case)
+    return chosen
+
+
+def seconds(train: Train, steps: int) -> float:
+    """Seconds a step."""
+    start = time.perf_counter()
+    train(steps)
+    return (time.perf_counter() - start) / steps
 
 
 def ceiling(side: int) -> float:
     """Multiply-adds a second of one large matrix product in bfloat16."""
     import jax
 
-    matrix = jax.numpy.ones((side, side), jax.numpy.bfloat16)
+    # Of zeros or ones a card makes more than of data.
+    matrix = jax.random.normal(jax.random.key(0), (side, side), jax.numpy.bfloat16)
     product = jax.jit(lambda a, b: a @ b)
-    return side**3 / seconds_a_step(lambda: product(matrix, matrix).block_until_ready(), 20)
+
+    def multiply(steps: int) -> None:
+        for _ in range(steps):
+            result = product(matrix, matrix)
+        result.block_until_ready()
+
+    multiply(2)
+    return side**3 / min(seconds(multiply, 20) for _ in range(3))
 
 
 def errors(network: str) -> dict[str, float]:
@@ -142,7 +172,7 @@ def errors(network: str) -> dict[str, float]:
     from resnet.training_form import set_portable_weights
 
     shape = {"input_shape": (32, 32, 3), "classes": CLASSES}
-    images, labels = batch(Case(network, 32, 8))
+    images, labels = batch(Case(network, 32, 8, 1))
     with jax.default_device(jax.devices("cpu")[0]):
         keras.utils.set_random_seed(0)
         stock = resnet.create(network, **shape)
@@ -165,7 +195,7 @@ def outputs_and_gradients(model: Any, images: Any, labels: Any) -> dict[str, lis
     from resnet.training_form import portable_weights
 
     before = portable_weights(model)
-    outputs = np.asarray(model(images))
+    outputs = model.predict_on_batch(images)
     model.compile(keras.optimizers.SGD(1.0), "sparse_categorical_crossentropy")
     model.train_on_batch(images, labels)
     moved = [old - new for old, new in zip(before, portable_weights(model), strict=True)]
@@ -178,23 +208,26 @@ def _largest_error(found: list[Any], expected: list[Any]) -> float:
     return float(apart / np.max([np.abs(each).max() for each in expected]))
 
 
-def compare(case: Case, rounds: int, steps: int, most: float) -> dict[str, list[float]]:
+def compare(case: Case, rounds: int, most: float) -> dict[str, list[float]]:
     """Measure all in turn and print a row for each; return seconds a step, round by round."""
     import resnet
 
-    names = taking_part(case)
-    taken: dict[str, list[float]] = {name: [] for name in names}
+    print(f"\n{case.network}, {case.side} x {case.side}, batch {case.images}, bfloat16", flush=True)
+    trainings = taking_part(case)
+    for name, train in trainings.items():
+        print(f"{name:16} {seconds(train, 3) * 3:6.1f} s to compile and take three steps", flush=True)
+    taken: dict[str, list[float]] = {name: [] for name in trainings}
     for _ in range(rounds):
-        for name in names:
-            taken[name].append(measured("gpu", "--only", name, *dataclasses.astuple(case), steps))
+        for name, train in trainings.items():
+            taken[name].append(seconds(train, case.steps))
     work = 3 * resnet.describe(case.network, case.side, CLASSES).multiply_adds * case.images
-    print(f"\n{case.network}, {case.side} x {case.side}, batch {case.images}, bfloat16")
-    for name, seconds in taken.items():
-        step = statistics.median(seconds)
-        ratios = [theirs / own for theirs, own in zip(seconds, taken["ours"], strict=True)]
+    for name, each in taken.items():
+        step = statistics.median(each)
+        ratios = [theirs / own for theirs, own in zip(each, taken["ours"], strict=True)]
         print(
-            f"{name:10} {case.images / step:10.0f} images/s, {work / step / most:6.1%} of the matrix ceiling; "
-            f"ours is {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}) times as fast"
+            f"{name:16} {case.images / step:10.0f} images/s, {work / step / most:6.1%} of the matrix ceiling; "
+            f"ours is {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}) times as fast",
+            flush=True,
         )
     return taken
 
@@ -204,14 +237,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--dry-run", action="store_true", help="small images, one round; nothing is kept")
-    parser.add_argument("--only", nargs=5, metavar="X", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.only:
-        name, network, *numbers = options.only
-        side, images, steps = map(int, numbers)
-        print(seconds_a_step(CONTENDERS[name](Case(network, side, images)), steps))
-        return
-    cases, rounds, steps, side = (SMALL_CASES, 1, 1, 256) if options.dry_run else (CASES, options.rounds, 20, 8192)
+    cases, rounds, side = (SMALL_CASES, 1, 256) if options.dry_run else (CASES, options.rounds, 8192)
 
     import jax
 
@@ -225,7 +252,7 @@ def main() -> None:
         raise SystemExit(f"resnet20 is not what it is on the CPU: more than {TOLERANCE:g} apart")
     most = ceiling(side)
     print(f"the matrix ceiling is {2 * most / 1e12:.1f} TFLOP/s in bfloat16")
-    taken = {case.network: compare(case, rounds, steps, most) for case in cases}
+    taken = {case.network: compare(case, rounds, most) for case in cases}
     if not options.dry_run:
         keep("gpu", {"device": device, "errors": apart, "ceiling_multiply_adds": most, "seconds_a_step": taken})
 
