@@ -46,7 +46,7 @@ def _epoch(
     # All of an epoch's chance is drawn before its first batch, an entry a place: an image may come more than once.
     order = balance.ORDERS[recipe.sampling](labels, draw)
     offsets = draw.integers(0, 2 * recipe.crop_padding + 1, (count, 2))
-    flipped = draw.random(count) < 0.5
+    flipped = _mirrored(count, recipe.seed, epoch)[order]
     shares = draw.beta(recipe.mixup, recipe.mixup, count).astype(np.float32) if recipe.mixup else None
     weights = balance.balanced_weights(labels, classes) if recipe.class_weights == "balanced" else None
     for step in range(first_step, steps_per_epoch(count, recipe)):
@@ -63,3 +63,15 @@ def _epoch(
         if shares is not None:
             batch, targets = augmentation.mixup(batch, targets, shares[places])
         yield (batch, targets) if weights is None else (batch, *balance.target_and_weight(targets))
+
+
+def _mirrored(count: int, seed: int, epoch: int) -> NDArray[np.bool_]:
+    """Choose half of the images for a first epoch, the other half for the next, and so on.
+
+    By chance, an image would be seen from one side only in two epochs out of four.
+
+    Source: Jordan 2024, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU", arXiv 2404.00498, section 3.6.
+    """
+    # A generator of its own: what differs from epoch to epoch is drawn from [seed, epoch].
+    first = np.random.default_rng([seed, 0, 1]).random(count) < 0.5
+    return first ^ bool(epoch % 2)

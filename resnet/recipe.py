@@ -28,7 +28,7 @@ class Recipe:
         class_weights: `balanced` weighs an image by how rare its class is; mixup and label smoothing keep to it.
         sampling: `balanced` shows equally many images of each class in an epoch; `shuffled` shows each image once.
         crop_padding: Pixels by which an image is padded before a window of its size is cut; 0 is none.
-        horizontal_flip: Mirror half of the images; wrong where left and right mean something.
+        horizontal_flip: Mirror each image in every other epoch; wrong where left and right mean something.
         patience: Epochs without a better validation loss before training stops early; None never stops.
         keep: The weights of the last epoch, or of the best by validation.
         jit: Compile the step with XLA, which pays on a GPU and slows a CPU.

@@ -33,7 +33,7 @@ class Variant:
             follows, or all (both as in keras.applications).
         preprocessing: What the weights expect of 0..255 RGB: `symmetric` is x / 127.5 - 1, `caffe` is
             BGR less ImageNet's mean.
-        paper: The year of the paper that describes it.
+        paper: The year of the paper that describes it, or what it is a shorter form of.
     """
 
     name: str
@@ -86,9 +86,10 @@ _ROWS = (
         Variant(f"plain{d}", "plain", r, IMAGENET, "large", "B", "first", "none", "symmetric", 2015)
         for d, r in _BASIC.items()
     ),
+    # ResNet-10 is not in the paper: ResNet-18 with one block a group, as others have it since.
     *(
         Variant(f"resnet{d}", "basic", r, IMAGENET, "large", "B", "first", "none", "symmetric", 2015)
-        for d, r in _BASIC.items()
+        for d, r in ({10: (1, 1, 1, 1)} | _BASIC).items()
     ),
     *(
         Variant(f"resnet{d}", "bottleneck", r, IMAGENET, "large", "B", "first", "all", "caffe", 2015)

@@ -64,6 +64,14 @@ def test_each_image_of_a_batch_is_cropped_and_flipped_by_its_own_draw(noise):
     assert len(np.unique(batch.reshape(10, -1), axis=0)) > 5
 
 
+def test_each_image_is_mirrored_in_every_other_epoch(noise):
+    images = noise(10)
+    shown = taken(4, images, Recipe(batch_size=10, crop_padding=0))
+    sides = np.array([[(image == batch).all((1, 2, 3)).any() for image in images] for batch, _ in shown])
+    assert 0 < sides[0].sum() < 10
+    np.testing.assert_array_equal(sides, [sides[0], ~sides[0], sides[0], ~sides[0]])
+
+
 def test_without_augmentation_the_images_are_only_shuffled(noise):
     images = noise(10)
     batch, _ = taken(1, images, Recipe(batch_size=10, crop_padding=0, horizontal_flip=False))[0]

@@ -8,9 +8,9 @@ import resnet
 from resnet.variants import VARIANTS
 
 
-def test_the_families_of_both_papers_are_in_the_table():
+def test_the_families_of_both_papers_and_a_short_network_are_in_the_table():
     cifar = [f"{kind}{depth}" for kind in ("plain", "resnet") for depth in (20, 32, 44, 56, 110, 1202)]
-    imagenet = ["plain18", "plain34", *(f"resnet{depth}" for depth in (18, 34, 50, 101, 152))]
+    imagenet = ["plain18", "plain34", *(f"resnet{depth}" for depth in (10, 18, 34, 50, 101, 152))]
     preactivation = [f"resnet{depth}v2" for depth in (50, 101, 152, 164, 200, 1001)]
     assert sorted(resnet.names()) == sorted(cifar + imagenet + preactivation)
 
