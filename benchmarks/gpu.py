@@ -129,7 +129,7 @@ PEERS = {"pytorch": pytorch, "pytorch, graphs": pytorch_graphs, "timm": timm}
 
 
 def taking_part(case: Case) -> dict[str, Train]:
-    """Ours, and the peers that are installed, have the network and run."""
+    """Ours, and the peers that are installed and have the network."""
     chosen = {"ours": ours(case)}
     for name, peer in PEERS.items():
         library = "timm" if name == "timm" else "torch"
