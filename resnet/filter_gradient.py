@@ -1,9 +1,11 @@
 """The gradient of a convolution's filters as one matrix product, where that is faster, for training.
 
 oneDNN's own takes up to five times as long as the convolution itself where images are small and filters many, as in the
-last group of a network (benchmarks/LOG.md). The values are those of the stock layer; tests hold it to that.
+last groups of a network (benchmarks/LOG.md). The values are those of the stock layer; tests hold it to that.
 """
 
+import itertools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,14 +13,12 @@ import keras
 from keras import layers, ops
 
 Tensor = Any
-
-# Of an image; with more of them, to lay out every filter's view of the image costs more than is gained.
-MOST_PIXELS = 7 * 7
+Gradients = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
 @keras.saving.register_keras_serializable("resnet")
 class QuickConv2D(layers.Conv2D):
-    """Keras' layer with a quicker gradient: of few pixels, without stride, in bfloat16, on TensorFlow and a CPU.
+    """Keras' layer with a quicker gradient: of few pixels, in bfloat16, on TensorFlow and a CPU.
 
     Shapes:
         (N, H, W, C) to (N, H / stride, W / stride, filters).
@@ -30,44 +30,74 @@ class QuickConv2D(layers.Conv2D):
             return super().convolution_op(inputs, kernel)
         import tensorflow as tf
 
+        convolution = tf.custom_gradient(_convolution(self.strides[0], self.padding.upper()))
         # Cast by Keras, if need be, and then read, as a variable of its own would be none of ours to differentiate.
-        return tf.custom_gradient(_convolution)(inputs, tf.convert_to_tensor(ops.convert_to_tensor(kernel)))
+        return convolution(inputs, tf.convert_to_tensor(ops.convert_to_tensor(kernel)))
 
     def _pays(self, inputs: Tensor) -> bool:
         if keras.backend.backend() != "tensorflow" or self.compute_dtype != "bfloat16":
             return False
         import tensorflow as tf
 
-        _, height, width, _ = inputs.shape
-        few = height is not None and width is not None and height * width <= MOST_PIXELS
-        plain = self.strides == self.dilation_rate == (1, 1) and self.groups == 1 and self.padding == "same"
+        _, rows, columns, _ = self.compute_output_shape(inputs.shape)
+        few = None not in (rows, columns) and rows * columns <= self._most_pixels(inputs.shape[-1])
+        plain = self.dilation_rate == (1, 1) and self.groups == 1
         return few and plain and not tf.config.get_visible_devices("GPU")
 
+    def _most_pixels(self, channels: int) -> int:
+        """How many may come out: of more, to lay out every filter's view costs more than is gained."""
+        match self.strides:
+            case (1, 1):
+                return 7 * 7
+            case (2, 2) if self.kernel_size != (1, 1):
+                return channels
+        return 0
 
-def _convolution(images: Tensor, kernel: Tensor) -> tuple[Tensor, Callable[[Tensor], tuple[Tensor, Tensor]]]:
+
+def _convolution(stride: int, padding: str) -> Callable[[Tensor, Tensor], tuple[Tensor, Gradients]]:
     import tensorflow as tf
 
-    def gradients(upstream: Tensor) -> tuple[Tensor, Tensor]:
-        of_images = tf.raw_ops.Conv2DBackpropInput(
-            input_sizes=tf.shape(images), filter=kernel, out_backprop=upstream, strides=[1, 1, 1, 1], padding="SAME"
-        )
-        height, width, channels, filters = kernel.shape
-        views = tf.reshape(_views(images, height, width), (-1, height * width * channels))
-        of_kernel = tf.linalg.matmul(views, tf.reshape(upstream, (-1, filters)), transpose_a=True)
-        return of_images, tf.reshape(of_kernel, kernel.shape)
+    def convolution(images: Tensor, kernel: Tensor) -> tuple[Tensor, Gradients]:
+        outputs = tf.nn.conv2d(images, kernel, stride, padding)
 
-    return tf.nn.conv2d(images, kernel, 1, "SAME"), gradients
+        def gradients(upstream: Tensor) -> tuple[Tensor, Tensor]:
+            sizes, strides = tf.shape(images), [1, stride, stride, 1]
+            of_images = tf.raw_ops.Conv2DBackpropInput(
+                input_sizes=sizes, filter=kernel, out_backprop=upstream, strides=strides, padding=padding
+            )
+            *seen, filters = kernel.shape
+            views = tf.reshape(_views(images, seen[:2], outputs.shape[1:3], stride), (-1, math.prod(seen)))
+            of_kernel = tf.linalg.matmul(views, tf.reshape(upstream, (-1, filters)), transpose_a=True)
+            return of_images, tf.reshape(of_kernel, kernel.shape)
+
+        return outputs, gradients
+
+    return convolution
 
 
-def _views(images: Tensor, height: int, width: int) -> Tensor:
-    """Lay out, for every pixel, all that a filter there sees: (N, H, W, C) to (N, H, W, height * width * C)."""
+def _views(images: Tensor, window: tuple[int, int], grid: tuple[int, int], stride: int) -> Tensor:
+    """Lay out, for every place of a grid, all that a filter there sees.
+
+    Shapes:
+        (N, H, W, C) to (N, *grid, window height * window width * C).
+    """
     import tensorflow as tf
 
-    if height == width == 1:
-        return images
-    rows, columns = images.shape[1:3]
-    around = [((side - 1) // 2, side // 2) for side in (height, width)]
+    channels = images.shape[-1]
+    around = [_padding(*sizes, stride) for sizes in zip(images.shape[1:3], window, grid, strict=True)]
     padded = tf.pad(images, [(0, 0), *around, (0, 0)])
-    return tf.concat(
-        [padded[:, top : top + rows, left : left + columns] for top in range(height) for left in range(width)], axis=-1
-    )
+    # To take every other pixel is slow in TensorFlow: put the pixels of a step behind one another, and slice.
+    cells = padded if stride == 1 else tf.nn.space_to_depth(padded, stride)
+    pieces = []
+    for row, column in itertools.product(*map(range, window)):
+        top, left = row // stride, column // stride
+        first = (row % stride * stride + column % stride) * channels
+        pieces.append(cells[:, top : top + grid[0], left : left + grid[1], first : first + channels])
+    return tf.concat(pieces, axis=-1)
+
+
+def _padding(side: int, window: int, places: int, stride: int) -> tuple[int, int]:
+    """What TensorFlow pads before and after, and as much more after as makes whole steps."""
+    missing = max(0, (places - 1) * stride + window - side)
+    before = missing // 2
+    return before, missing - before + -(side + missing) % stride
