@@ -25,7 +25,9 @@ def pad_and_crop(images: Images, offsets: NDArray[np.integer], padding: int) -> 
 
 def flip(images: Images, chosen: NDArray[np.bool_]) -> Images:
     """Mirror the chosen images left to right."""
-    return np.where(chosen[:, None, None, None], images[:, :, ::-1], images)
+    flipped = images.copy()
+    flipped[chosen] = images[chosen][:, :, ::-1]
+    return flipped
 
 
 def mixup(images: Images, targets: Floats, shares: Floats) -> tuple[Floats, Floats]:
