@@ -1,4 +1,4 @@
-"""The convolution and the normalisation of a network, with everything a whole network shares bound once."""
+"""The convolution, the normalisation and the pooling of a network, with all that a network shares bound once."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -22,6 +22,7 @@ class Convolutions:
     bias: Bias
     convolution: ClassVar[type[layers.Conv2D]] = layers.Conv2D
     normalization: ClassVar[type[layers.BatchNormalization]] = layers.BatchNormalization
+    pooling: ClassVar[type[layers.MaxPooling2D]] = layers.MaxPooling2D
 
     def normalised(self, x: Tensor, filters: int, kernel: int, stride: int = 1, *, name: str) -> Tensor:
         """A convolution that a normalisation follows."""

@@ -121,7 +121,7 @@ def stem(x: Tensor, row: Variant, conv: Convolutions) -> Tensor:
         x = conv.norm_relu(x, name="conv1")
     if row.stem == "large":
         x = layers.ZeroPadding2D(1, name="pool1_pad")(x)
-        x = layers.MaxPooling2D(3, 2, name="pool1_pool")(x)
+        x = conv.pooling(3, 2, name="pool1_pool")(x)
     return x
 
 

@@ -47,6 +47,40 @@ for optimizer in ("sgd", "muon"):
     assert losses[-1] < losses[0] / 2, (optimizer, losses)
 """
 
+LAYERS = """
+import jax
+import keras
+import numpy as np
+from resnet.fused import FusedBatchNormalization
+from resnet.pooling import QuickMaxPooling2D
+draw = np.random.default_rng(0)
+
+def passes(layer, inputs, weights):
+    layer.build(inputs.shape)
+    layer.set_weights(weights)
+    learned = [weight.value for weight in layer.trainable_variables]
+    averages = [weight.value for weight in layer.non_trainable_variables]
+    mode = {"training": True} if weights else {}
+    call = lambda learned, inputs: layer.stateless_call(learned, averages, inputs, **mode)
+    outputs, backward, averages = jax.vjp(call, learned, inputs, has_aux=True)
+    outward = np.random.default_rng(1).normal(size=outputs.shape).astype(np.float32)
+    return [outputs, *averages, *jax.tree.leaves(backward(outward))]
+
+def equal(ours, theirs, inputs, weights=(), tolerance=1e-5):
+    for mine, other in zip(passes(ours, inputs, weights), passes(theirs, inputs, weights), strict=True):
+        assert np.abs(mine - other).max() <= tolerance * max(1, np.abs(other).max()), np.abs(mine - other).max()
+
+features = draw.normal(2, 3, (8, 9, 12, 16)).astype(np.float32)
+gamma, beta = draw.uniform(0.5, 2, (2, 16))
+for mean in (2, 1000):
+    weights = [gamma, beta, np.full(16, mean - 0.5), np.ones(16)]
+    layers = (each(momentum=0.9) for each in (FusedBatchNormalization, keras.layers.BatchNormalization))
+    # Of 1000 float32 holds 4 digits behind the point.
+    equal(*layers, features + (mean - 2), weights, 1e-5 if mean == 2 else 1e-3)
+for size, strides in ((3, 2), (3, None), ((2, 3), (1, 2))):
+    equal(*(each(size, strides) for each in (QuickMaxPooling2D, keras.layers.MaxPooling2D)), features)
+"""
+
 
 def run_under_jax(code):
     environment = os.environ | {"JAX_PLATFORMS": "cpu", "KERAS_BACKEND": "jax"}
@@ -54,6 +88,10 @@ def run_under_jax(code):
         [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_under_jax_normalisation_and_pooling_are_kerass_own_with_their_gradients():
+    run_under_jax(LAYERS)
 
 
 def test_under_jax_a_loop_takes_the_step_that_its_blocks_take():
