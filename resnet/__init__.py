@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from resnet.saving import save
     from resnet.training import fit
     from resnet.training_form import create_for_training, portable
+    from resnet.views import two_views
 
 __all__ = [
     "Checkpoints",
@@ -45,6 +46,7 @@ __all__ = [
     "portable",
     "read_picture",
     "save",
+    "two_views",
     "variant",
 ]
 
@@ -62,6 +64,7 @@ _HOMES = {
     "portable": "training_form",
     "read_picture": "images",
     "save": "saving",
+    "two_views": "views",
 }
 # ResNet50 and its kin, in the habit of keras.applications.
 _CONSTRUCTORS = {

@@ -29,9 +29,9 @@ MOST_CLASSES_BYTES = 4_000_000
 # What one layer may answer for one image: twice the widest of the ResNets at 1024 pixels.
 MOST_VALUES = 2**27
 _LAYERS = """
-    Activation Add AveragePooling2D BatchNormalization Concatenate Conv2D Cropping2D Dense DepthwiseConv2D Dropout
-    Flatten GlobalAveragePooling2D GlobalMaxPooling2D GroupNormalization InputLayer LayerNormalization LeakyReLU
-    MaxPooling2D Multiply PReLU ReLU Rescaling Reshape SeparableConv2D Softmax Subtract ZeroPadding2D
+    Activation Add Average AveragePooling2D BatchNormalization Concatenate Conv2D Cropping2D Dense DepthwiseConv2D
+    Dropout Flatten GlobalAveragePooling2D GlobalMaxPooling2D GroupNormalization InputLayer LayerNormalization
+    LeakyReLU MaxPooling2D Multiply PReLU ReLU Rescaling Reshape SeparableConv2D Softmax Subtract ZeroPadding2D
 """
 _INITIALIZERS = """
     Constant GlorotNormal GlorotUniform HeNormal HeUniform LecunNormal LecunUniform Ones RandomNormal RandomUniform

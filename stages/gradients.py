@@ -21,7 +21,9 @@ def compare_gradients(model: Any, train: Labelled, settings: GradientParams, see
     import keras
 
     from resnet import gradients
+    from resnet.views import one_view
 
+    model = one_view(model)
     keras.utils.set_random_seed(seed)
     fresh = gradients.untrained_copy(model)
     networks = {"": fresh} | ({"plain_": gradients.plain_twin(fresh)} if gradients.has_shortcuts(model) else {})

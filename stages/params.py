@@ -136,6 +136,7 @@ class ModelParams(Section):
     shortcut: Shortcut | None
     stem: Stem | None
     width: Annotated[float, Field(gt=0)]
+    two_views: bool
     weights: Annotated[str, Field(min_length=1)] | None
     weights_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None
 
@@ -286,6 +287,11 @@ class Params(Section):
         if self.train.crop_padding >= size:
             raise ValueError(
                 f"train.crop_padding is {self.train.crop_padding}; it must be below data.image_size, {size}"
+            )
+        if self.model.two_views and not self.train.horizontal_flip:
+            raise ValueError(
+                "model.two_views asks for mirror images too, of which train.horizontal_flip: false shows none; "
+                "set train.horizontal_flip: true, or model.two_views: false where left and right mean something"
             )
         if self.model.weights is None and not self.train.body_learning_rate:
             raise ValueError(

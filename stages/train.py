@@ -64,7 +64,8 @@ def run(params: Params) -> None:
     )
     # TensorFlow takes seconds to import, which `--help` and bad input should not wait for.
     from resnet import saving, training  # noqa: F401 - for the fingerprint, which is of all that is loaded
-    from resnet.training_form import create_for_training
+    from resnet.training_form import create_for_training, portable
+    from resnet.views import two_views
     from stages import pretrained
 
     with enough_memory(settings), backend.devices(settings.device, settings.devices):
@@ -86,7 +87,8 @@ def run(params: Params) -> None:
             # For a person who asks whose checkpoints these are.
             write_json(folder / "ingredients.json", shaping)
             history = fit_network(model, train, validation, settings, params.seed, folder)
-            metrics = write_results(model, classes, history, settings)
+            finished = two_views(portable(model)) if params.model.two_views else model
+            metrics = write_results(finished, classes, history, settings)
             checkpoints.remember_model(folder, MODEL)
     warn_of_chance(metrics, validation if len(validation.labels) else train)
 

@@ -39,7 +39,7 @@ def test_the_summary_of_a_recipe_is_the_mean_with_its_spread_and_the_longest_tim
     rows = [
         {
             "accuracy": accuracy,
-            "accuracy_of_two_views": accuracy + 0.01,
+            "accuracy_of_one_view": accuracy - 0.01,
             "minutes": minutes,
             "images": 900_000,
             "flops": 1.9e14,
@@ -47,6 +47,6 @@ def test_the_summary_of_a_recipe_is_the_mean_with_its_spread_and_the_longest_tim
         for accuracy, minutes in ((0.87, 14.0), (0.89, 15.5), (0.88, 14.5))
     ]
     assert summary("paper", rows) == (
-        "paper: accuracy 0.8800 (0.8700 to 0.8900), accuracy of two views 0.8900 (0.8800 to 0.9000), "
+        "paper: accuracy 0.8800 (0.8700 to 0.8900), accuracy of one view 0.8700 (0.8600 to 0.8800), "
         "15.5 minutes at most, 900,000 images, 1.90e+14 FLOPs"
     )

@@ -114,6 +114,18 @@ def test_a_training_is_of_the_width_asked_for_and_known_by_all_the_code_that_dvc
     assert set(json.loads(file.read_text())["code"]) == {path for path in deps if path.endswith(".py")}
 
 
+def test_a_model_of_two_views_answers_an_image_and_its_mirror_image_alike(ready, here, run_stage):
+    file = here / "params.yaml"
+    asked = file.read_text().replace("two_views: false", "two_views: true")
+    file.write_text(asked.replace("horizontal_flip: false", "horizontal_flip: true"))
+    assert run_stage("train").returncode == 0
+    model, images = resnet.load("models/model.keras"), np.load("data/prepared/test_images.npy")
+    one, other = (model.predict(view, verbose=0) for view in (images, images[:, :, ::-1]))
+    np.testing.assert_allclose(one, other, atol=1e-6)
+    assert run_stage("evaluate").returncode == 0
+    assert pd.read_csv("plots/gradients.csv")["layer"][0] == "conv1_conv"
+
+
 @pytest.mark.parametrize("learning_rate", [1e30, 1e18])
 def test_a_training_that_diverges_writes_no_model_and_says_why_it_will_not_be_tried_again(
     ready, settings, here, outputs, run_stage, learning_rate
