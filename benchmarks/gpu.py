@@ -52,7 +52,7 @@ CASES = [
     Case("resnet110", 32, 128, 200),
 ]
 SMALL_CASES = [Case("resnet20", 32, 8, 10)]
-# Keras counts what a step leaves behind once for so many; it takes longer over that than a small network's step.
+# After each execution Keras goes through all of the state in Python: beside a small network's step that is much.
 STEPS_PER_EXECUTION = 10
 
 

@@ -193,6 +193,19 @@ def test_a_network_of_another_width_is_called_so_and_one_of_its_own_width_is_not
             assert ("resnet20, 0.25 times as wide" in file.read_text()) == said
 
 
+def test_the_card_says_of_what_the_answers_are_the_mean_and_what_the_optimizer_was(results, settings):
+    results()
+    for changes, said in (
+        ({}, "for each of 3 classes\n- Training: 3 epochs of stochastic gradient descent;"),
+        (
+            {"model.two_views": True, "train.horizontal_flip": True, "train.optimizer": "muon"},
+            "classes, the mean of those for the image and for its mirror image\n- Training: 3 epochs of Muon;",
+        ),
+    ):
+        report.run(settings(**changes))
+        assert said in Path("reports/MODEL_CARD.md").read_text()
+
+
 def test_without_validation_images_no_temperature_is_fitted(reported):
     page, card = reported(validation=0)
     assert "There are no validation images to fit a temperature on" in page
