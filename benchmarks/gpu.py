@@ -11,7 +11,7 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 # PyTorch needs a part of the card too.
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 # A step's convolutions are launched with the rest, as CUDA graphs, as PyTorch's are here.
-os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_gpu_enable_command_buffer=+CONVOLUTION"
+os.environ["XLA_FLAGS"] = "--xla_gpu_enable_command_buffer=+CONVOLUTION " + os.environ.get("XLA_FLAGS", "")
 
 # isort: split
 import argparse
@@ -244,7 +244,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     networks = [case.network for case in CASES]
     parser.add_argument("--case", choices=networks, action="append", help="may be repeated; all, if none is given")
-    parser.add_argument("--dry-run", action="store_true", help="small images, one round; nothing is kept")
+    parser.add_argument("--dry-run", action="store_true", help="one small case, one round; nothing is kept")
     options = parser.parse_args()
     cases = [case for case in CASES if case.network in (options.case or networks)]
     rounds, side = options.rounds, 8192

@@ -22,7 +22,6 @@ from ruamel.yaml import YAML
 
 import resnet
 from benchmarks.records import ROOT, keep
-from resnet.views import one_view
 from stages.provenance import sha256
 
 RECIPES = ROOT / "benchmarks/recipes"
@@ -112,10 +111,10 @@ def training_flops(params: dict[str, Any], folder: Path) -> float:
 
 
 def accuracies(folder: Path) -> dict[str, float]:
-    """The accuracy on the test images of what was trained there, and without their mirror images, if it takes these."""
+    """The accuracy on the test images of the model that was trained there, and of its one view, if it takes two."""
     images, labels = (np.load(folder / f"data/prepared/test_{what}.npy") for what in ("images", "labels"))
     model = resnet.load(folder / "models/model.keras")
-    answering = {"accuracy": model, "accuracy_of_one_view": one_view(model)}
+    answering = {"accuracy": model, "accuracy_of_one_view": resnet.one_view(model)}
     return {
         name: float(np.mean(each.predict(images, batch_size=256, verbose=0).argmax(axis=1) == labels))
         for name, each in answering.items()

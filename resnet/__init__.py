@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from resnet.saving import save
     from resnet.training import fit
     from resnet.training_form import create_for_training, portable
-    from resnet.views import two_views
+    from resnet.views import one_view, two_views
 
 __all__ = [
     "Checkpoints",
@@ -43,6 +43,7 @@ __all__ = [
     "fit",
     "load",
     "names",
+    "one_view",
     "portable",
     "read_picture",
     "save",
@@ -61,6 +62,7 @@ _HOMES = {
     "create_for_training": "training_form",
     "fit": "training",
     "load": "loading",
+    "one_view": "views",
     "portable": "training_form",
     "read_picture": "images",
     "save": "saving",

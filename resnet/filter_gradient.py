@@ -1,6 +1,6 @@
 """The gradient of a convolution's filters as one matrix product, where that is faster, for training.
 
-oneDNN's own takes up to six times as long as the convolution itself where images are small and filters many, as in the
+oneDNN's own takes up to five times as long as the convolution itself where images are small and filters many, as in the
 last groups of a network (benchmarks/LOG.md). The values are those of the stock layer; tests hold it to that.
 """
 

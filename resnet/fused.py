@@ -2,7 +2,7 @@
 
 Keras' own takes moments in two passes and then does arithmetic, all in float32. TensorFlow has one kernel for it, which
 also takes and gives bfloat16; other backends are given sums that need one pass. Weights, values and gradients are those
-of the stock layer; tests hold it to that.
+of the stock layer but for rounding; tests hold it to that.
 """
 
 from typing import Any

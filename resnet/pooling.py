@@ -13,8 +13,8 @@ Tensor = Any
 class QuickMaxPooling2D(layers.MaxPooling2D):
     """Keras' layer as maxima of shifted views, rows first, except on TensorFlow.
 
-    XLA scatters the gradient of the operation that Keras takes, pixel by pixel; that of maxima is arithmetic. Where the
-    largest values of a window are equal, each gets its part of the gradient, not one of them all.
+    XLA scatters the gradient of the operation that Keras takes, pixel by pixel; that of maxima is arithmetic. Of equal
+    values the first does not get all of a gradient: each comparison halves it between the two.
 
     Shapes:
         (N, H, W, C) to (N, H', W', C), of whole windows.

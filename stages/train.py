@@ -64,7 +64,7 @@ def run(params: Params) -> None:
     )
     # TensorFlow takes seconds to import, which `--help` and bad input should not wait for.
     from resnet import saving, training  # noqa: F401 - for the fingerprint, which is of all that is loaded
-    from resnet.training_form import create_for_training, portable
+    from resnet.training_form import create_for_training
     from resnet.views import two_views
     from stages import pretrained
 
@@ -87,7 +87,7 @@ def run(params: Params) -> None:
             # For a person who asks whose checkpoints these are.
             write_json(folder / "ingredients.json", shaping)
             history = fit_network(model, train, validation, settings, params.seed, folder)
-            finished = two_views(portable(model)) if params.model.two_views else model
+            finished = two_views(model) if params.model.two_views else model
             metrics = write_results(finished, classes, history, settings)
             checkpoints.remember_model(folder, MODEL)
     warn_of_chance(metrics, validation if len(validation.labels) else train)

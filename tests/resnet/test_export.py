@@ -50,6 +50,9 @@ def models(tmp_path_factory, tiny, randomised, photos):
         resnet.save(model, folder / f"{name}.keras", CLASSES)
         answers[name] = model.predict(photos, verbose=0)
         assert np.ptp(answers[name][:, 0]) > 0.3
+    both = resnet.two_views(model)
+    resnet.save(both, folder / "two views.keras", CLASSES)
+    answers["two views"] = both.predict(photos, verbose=0)
     return folder, answers
 
 
@@ -68,7 +71,7 @@ def classifiers(models):
     return {name: load_classifier(folder / f"{name}.keras") for name in answers}
 
 
-@pytest.mark.parametrize("name", ["plain20", "resnet20", "resnet50", "resnet50v2"])
+@pytest.mark.parametrize("name", ["plain20", "resnet20", "resnet50", "resnet50v2", "two views"])
 def test_onnx_answers_as_keras_does_for_any_number_of_raw_images(classifiers, models, photos, tmp_path, name):
     exporting.export(classifiers[name], "onnx", tmp_path / "model.onnx", photos)
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
@@ -80,7 +83,7 @@ def test_onnx_answers_as_keras_does_for_any_number_of_raw_images(classifiers, mo
         np.testing.assert_allclose(answer, models[1][name][:count], atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["resnet20", "resnet50"])
+@pytest.mark.parametrize("name", ["resnet20", "resnet50", "two views"])
 def test_tflite_answers_as_keras_does_for_any_number_of_raw_images(classifiers, models, photos, tmp_path, name):
     done = exporting.export(classifiers[name], "tflite", tmp_path / "model.tflite", photos)
     assert done.difference <= 1e-4

@@ -81,6 +81,9 @@ for mean in (2, 1000):
     equal(*layers, features + (mean - 2), weights, 1e-5 if mean == 2 else 1e-3)
 for size, strides in ((3, 2), (3, None), ((2, 3), (1, 2))):
     equal(*(each(size, strides) for each in (QuickMaxPooling2D, keras.layers.MaxPooling2D)), features)
+# Of equal values none may lose or gain.
+_, backward = jax.vjp(QuickMaxPooling2D(3, 2).call, features * 0)
+np.testing.assert_allclose(backward(np.ones((8, 4, 5, 16), np.float32))[0].sum(), 8 * 4 * 5 * 16, rtol=1e-5)
 """
 
 

@@ -44,6 +44,12 @@ def test_its_file_is_loaded_by_us_and_by_stock_keras_and_is_always_the_same(netw
     assert resnet.class_names(files[0]) == CLASSES
 
 
+def test_a_feature_map_has_no_mean_with_its_mirror_image():
+    body = resnet.create("resnet20", input_shape=(16, 16, 3), include_top=False, width=0.25)
+    with pytest.raises(ValueError, match="expected a network that answers with a vector, got one of shape"):
+        resnet.two_views(body)
+
+
 def test_its_network_can_be_had_from_it_and_a_training_can_start_from_its_file(network, images, tmp_path):
     resnet.save(resnet.two_views(network), tmp_path / "model.keras", CLASSES)
     loaded = resnet.load(tmp_path / "model.keras")

@@ -204,6 +204,8 @@ def test_the_card_says_of_what_the_answers_are_the_mean_and_what_the_optimizer_w
     ):
         report.run(settings(**changes))
         assert said in Path("reports/MODEL_CARD.md").read_text()
+        page = Path("reports/report.html").read_text()
+        assert ("asked for an image and its mirror image" in page) == ("asked for one view" in page) == bool(changes)
 
 
 def test_without_validation_images_no_temperature_is_fitted(reported):
