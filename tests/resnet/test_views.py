@@ -6,7 +6,6 @@ import pytest
 
 import resnet
 from resnet.pretrained import start_from_file
-from resnet.views import one_view
 
 # Of Keras, when it writes a file.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
@@ -56,5 +55,5 @@ def test_its_network_can_be_had_from_it_and_a_training_can_start_from_its_file(n
     next_one = resnet.create("resnet20", input_shape=(16, 16, 3), classes=len(CLASSES), width=0.25)
     assert start_from_file(next_one, tmp_path / "model.keras", CLASSES)
     expected = network.predict(images, verbose=0)
-    for model in (one_view(loaded), next_one, one_view(next_one)):
+    for model in (resnet.one_view(loaded), next_one, resnet.one_view(next_one)):
         np.testing.assert_allclose(model.predict(images, verbose=0), expected, atol=1e-6)
