@@ -9,15 +9,17 @@ import resnet  # before Keras, so that TensorFlow is told to use oneDNN
 
 # isort: split
 import argparse
+import functools
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
 import numpy as np
 
 from benchmarks.records import keep
+from resnet import feeding
 from resnet.batches import Batch, training_batches
 from resnet.sgd import SGD
 
@@ -50,8 +52,9 @@ def main() -> None:
     rows = []
     for batch in options.batch:
         recipe = resnet.Recipe(batch_size=batch)
-        own = cost(training_batches(images, labels, CLASSES, recipe), batch)
-        step, stall = waited(options, training_batches(images, labels, CLASSES, recipe))
+        batches = functools.partial(training_batches, images, labels, CLASSES, recipe)
+        own = cost(batches(), batch)
+        step, stall = waited(options, batches)
         rows.append({"batch": batch, "microseconds_an_image": own, "step": step, "stall": stall})
         print(f"batch {batch:3}: {own:5.1f} µs of a core an image, step {step:.3f} s, waits {stall:.2%} of the time")
     keep("feeding", {"network": options.network, "precision": options.precision, "rows": rows})
@@ -67,7 +70,7 @@ def cost(batches: Iterator[Batch], batch: int) -> float:
     return (time.process_time() - start) / (count * batch) * 1e6
 
 
-def waited(options: argparse.Namespace, batches: Iterator[Batch]) -> tuple[float, float]:
+def waited(options: argparse.Namespace, batches: Callable[[], Iterator[Batch]]) -> tuple[float, float]:
     """Train for some steps; give the mean of a step, and the share of the time in which a batch was awaited."""
     model = resnet.create_for_training(
         options.network, precision=options.precision, input_shape=(SIDE, SIDE, 3), classes=CLASSES
@@ -77,12 +80,13 @@ def waited(options: argparse.Namespace, batches: Iterator[Batch]) -> tuple[float
     ready: list[float] = []
 
     def noted() -> Iterator[Any]:
-        for batch in batches:
+        for batch in batches():
             ready.append(time.perf_counter())
             yield batch
 
-    times = StepTimes()
-    model.fit(noted(), steps_per_epoch=FIRST_STEPS + options.steps, verbose=0, callbacks=[times])
+    times, fed = StepTimes(), feeding.endless(noted)
+    ready.clear()
+    model.fit(fed, steps_per_epoch=FIRST_STEPS + options.steps, verbose=0, callbacks=[times])
     # A step begins when the one before it is over and its batch is there.
     ends = times.ends[FIRST_STEPS:]
     waits = [max(0.0, there - end) for end, there in zip(ends, ready[FIRST_STEPS + 1 :], strict=False)]

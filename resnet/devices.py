@@ -5,7 +5,6 @@ or on another backend, nothing here does anything.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -38,20 +37,6 @@ def shared_equally(
         raise ValueError(f"{len(images[0])} validation images cannot be shared among {devices} devices")
     whole = len(images[0]) // devices * devices
     return images[0][:whole], images[1][:whole]
-
-
-def restartable(batches: Callable[[], Iterator[Any]], model: keras.Model) -> Any:
-    """Give batches to Keras in a form that it can begin again, for it looks at the first ones of several devices twice.
-
-    A generator would have lost them, and how many were lost would depend on chance.
-    """
-    if device_count(model) == 1:
-        return batches()
-    import tensorflow as tf
-
-    first = next(batches())
-    kinds = tuple(tf.TensorSpec((None, *part.shape[1:]), part.dtype) for part in first)
-    return tf.data.Dataset.from_generator(batches, output_signature=kinds)
 
 
 class OneState(keras.callbacks.Callback):

@@ -11,11 +11,11 @@ import numpy as np
 from keras.optimizers.schedules import LearningRateSchedule
 from numpy.typing import NDArray
 
-from resnet import schedules
+from resnet import feeding, schedules
 from resnet.batches import steps_per_epoch, training_batches
 from resnet.callbacks import EarlyStopping, History, KeepBest, LearningRateLog, MovingAverage, StopOnDivergence
 from resnet.checkpoints import Checkpoints
-from resnet.devices import OneState, device_count, devices_of, restartable, shared_equally
+from resnet.devices import OneState, device_count, devices_of, shared_equally
 from resnet.evaluation import EvaluationBatches
 from resnet.finetuning import body_frozen
 from resnet.muon import Muon
@@ -99,14 +99,14 @@ def fit(
         if checkpoints is not None:
             chosen.append(Checkpointing(checkpoints, start, steps, recipe, chosen))
         return model.fit(
-            restartable(
-                functools.partial(training_batches, images, labels, classes, recipe, start.epoch, start.step), model
+            feeding.endless(
+                functools.partial(training_batches, images, labels, classes, recipe, start.epoch, start.step)
             ),
             initial_epoch=start.epoch,
             steps_per_epoch=steps,
             epochs=recipe.epochs,
             validation_data=validation
-            and EvaluationBatches(*shared_equally(validation, model), classes, recipe.batch_size),
+            and feeding.in_order(EvaluationBatches(*shared_equally(validation, model), classes, recipe.batch_size)),
             callbacks=chosen,
             shuffle=False,
             # A progress bar for a person; for a log the epoch and one line of figures.

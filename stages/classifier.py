@@ -47,12 +47,13 @@ def predict(model: Any, split: Labelled, batch_size: int) -> NDArray[np.float64]
     Shapes:
         (N, K), rows that sum to 1.
     """
+    from resnet import feeding
     from resnet.evaluation import EvaluationBatches
 
     classes = model.output_shape[-1]
     if not len(split.images):
         return np.empty((0, classes))
-    batches = EvaluationBatches(split.images, split.labels, classes, batch_size)
+    batches = feeding.in_order(EvaluationBatches(split.images, split.labels, classes, batch_size))
     probabilities = model.predict(batches, verbose=0).astype(np.float64)
     # float32 rows sum to 1 within its rounding only.
     return probabilities / probabilities.sum(axis=1, keepdims=True)
