@@ -3,13 +3,12 @@
 import dataclasses
 import functools
 import math
-from collections.abc import Iterator
 
 import keras
 from keras import layers
 
 from resnet.network import Architecture
-from resnet.variants import stem_for, variant, widened
+from resnet.variants import Variant, stem_for, variant, widened
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +27,11 @@ class Complexity:
     stored: int
     multiply_adds: int
 
+    def plus(self, other: "Complexity", times: int) -> "Complexity":
+        """Add another cost so many times."""
+        pairs = zip(dataclasses.astuple(self), dataclasses.astuple(other), strict=True)
+        return Complexity(*(own + times * theirs for own, theirs in pairs))
+
 
 @functools.cache
 def describe(name: str, side: int | None = None, classes: int | None = None, width: float = 1.0) -> Complexity:
@@ -42,31 +46,39 @@ def describe(name: str, side: int | None = None, classes: int | None = None, wid
     of_paper = (32, 10) if row.stem == "small" else (224, 1000)
     side, classes = side or of_paper[0], classes or of_paper[1]
     row = widened(dataclasses.replace(row, stem=stem_for(row, (side, side, 3))), width)
-    short = dataclasses.replace(row, repeats=tuple(min(3, n) for n in row.repeats))
-    shortened = Architecture(short, (side, side, 3), classes, True, None, "softmax").build()
-    counted = list(_layers_and_times(shortened, row.repeats))
-    return Complexity(
-        layers=sum(n for layer, n in counted if _has_kernel(layer) and not layer.name.startswith("0_")),
-        parameters=sum(n * _size(layer.trainable_weights) for layer, n in counted),
-        stored=sum(n * _size(layer.weights) for layer, n in counted),
-        multiply_adds=sum(n * _multiply_adds(layer) for layer, n in counted),
-    )
+    blocks = tuple(min(3, n) for n in row.repeats)
+    # Networks that differ in their depth alone are the same when shortened.
+    shortened = dataclasses.replace(row, name="shortened", paper=0, repeats=blocks)
+    total = Complexity(0, 0, 0, 0)
+    for group, cost in _costs(shortened, side, classes):
+        total = total.plus(cost, 1 if group is None else row.repeats[group] - 2)
+    return total
 
 
-def _layers_and_times(shortened: keras.Model, repeats: tuple[int, ...]) -> Iterator[tuple[layers.Layer, int]]:
-    """Yield each layer of a network of at most three blocks a group, and how often the whole one has it."""
-    left = list(repeats)
-    for layer in shortened.layers:
-        if not isinstance(layer, keras.Sequential):
-            yield layer, 1
+@functools.cache
+def _costs(shortened: Variant, side: int, classes: int) -> list[tuple[int | None, Complexity]]:
+    """Give the cost of each layer, with its group where it is of the second of three blocks."""
+    network = Architecture(shortened, (side, side, 3), classes, True, None, "softmax").build()
+    costs: list[tuple[int | None, Complexity]] = []
+    group = -1
+    for part in network.layers:
+        if not isinstance(part, keras.Sequential):
+            costs.append((None, _cost(part)))
             continue
-        blocks = layer.layers
-        times = [1] * len(blocks)
-        if len(blocks) == 3:
-            times[1] = left[0] - 2
-        left.pop(0)
-        for block, n in zip(blocks, times, strict=True):
-            yield from ((inner, n) for inner in block.layers)
+        group += 1
+        for number, block in enumerate(part.layers):
+            second = group if len(part.layers) == 3 and number == 1 else None
+            costs += [(second, _cost(layer)) for layer in block.layers]
+    return costs
+
+
+def _cost(layer: layers.Layer) -> Complexity:
+    return Complexity(
+        layers=int(_has_kernel(layer) and not layer.name.startswith("0_")),
+        parameters=_size(layer.trainable_weights),
+        stored=_size(layer.weights),
+        multiply_adds=_multiply_adds(layer),
+    )
 
 
 def _has_kernel(layer: layers.Layer) -> bool:

@@ -1,5 +1,6 @@
 """What all tests share: a real Prefect server, a real browser, and the table of what tests counted."""
 
+import gc
 import os
 import shutil
 import signal
@@ -80,6 +81,8 @@ def forget_networks():
     yield
     if "keras" in sys.modules:
         sys.modules["keras"].utils.clear_session()
+        # What is left stays, libraries above all: the next search need not look at it.
+        gc.freeze()
 
 
 @pytest.fixture(scope="session")
