@@ -56,7 +56,7 @@ def describe(name: str, side: int | None = None, classes: int | None = None, wid
 
 
 @functools.cache
-def _costs(shortened: Variant, side: int, classes: int) -> list[tuple[int | None, Complexity]]:
+def _costs(shortened: Variant, side: int, classes: int) -> tuple[tuple[int | None, Complexity], ...]:
     """Give the cost of each layer, with its group where it is of the second of three blocks."""
     network = Architecture(shortened, (side, side, 3), classes, True, None, "softmax").build()
     costs: list[tuple[int | None, Complexity]] = []
@@ -69,7 +69,7 @@ def _costs(shortened: Variant, side: int, classes: int) -> list[tuple[int | None
         for number, block in enumerate(part.layers):
             second = group if len(part.layers) == 3 and number == 1 else None
             costs += [(second, _cost(layer)) for layer in block.layers]
-    return costs
+    return tuple(costs)
 
 
 def _cost(layer: layers.Layer) -> Complexity:

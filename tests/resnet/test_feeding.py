@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
+import resnet
 from resnet import feeding
 from resnet.evaluation import EvaluationBatches
 
@@ -37,6 +38,17 @@ def test_batches_in_order_come_once_and_say_how_many_they_are(ten):
             np.testing.assert_array_equal(images.numpy(), wanted, strict=True)
 
 
-def test_no_thread_tunes_them_for_it_may_sleep_a_minute_before_it_lets_go(ten):
-    for dataset in (feeding.endless(counted), feeding.in_order(ten)):
-        assert dataset.options().autotune.enabled is False
+def test_no_thread_tunes_what_a_training_takes_for_it_may_sleep_a_minute_before_it_lets_go(
+    tiny, dark_and_bright, monkeypatch
+):
+    model, taken = tiny("resnet20"), []
+    fit = model.fit
+
+    def noted(batches, **arguments):
+        taken.extend([batches, arguments["validation_data"]])
+        return fit(batches, **arguments)
+
+    monkeypatch.setattr(model, "fit", noted)
+    history = resnet.fit(model, *dark_and_bright, resnet.Recipe(epochs=1, batch_size=20), validation=dark_and_bright)
+    assert len(history.epoch) == 1
+    assert [dataset.options().autotune.enabled for dataset in taken] == [False, False]
