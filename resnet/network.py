@@ -5,6 +5,7 @@ walks a functional graph by recursion and ends a plain thousand-layer one in Rec
 """
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
@@ -19,6 +20,8 @@ from resnet.variants import Shortcut, Stem, Variant, stem_for, variant, widened
 Tensor = Any
 Pooling = Literal["avg", "max"]
 
+# ResNet-152 has 36 blocks in a group.
+MOST_IN_A_ROW = 40
 IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)
 
 
@@ -148,7 +151,17 @@ def stack(x: Tensor, group: list[tuple[int, int]], row: Variant, conv: Convoluti
 
 
 def chain(x: Tensor, blocks: list[layers.Layer], name: str) -> Tensor:
-    """Put the blocks of a group behind one another."""
+    """Put the blocks of a group behind one another, many of them in stretches.
+
+    Keras loads a Sequential block by block and goes through all of it each time.
+    """
+    if len(blocks) > MOST_IN_A_ROW:
+        length = math.isqrt(len(blocks))
+        stretches = [blocks[first : first + length] for first in range(0, len(blocks), length)]
+        blocks = [
+            keras.Sequential([_input_like(stretch[0].input), *stretch], name=f"{name}_{number}")
+            for number, stretch in enumerate(stretches, start=1)
+        ]
     return keras.Sequential([_input_like(x), *blocks], name=name)(x)
 
 

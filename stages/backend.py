@@ -2,12 +2,16 @@
 
 import logging
 import os
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from typing import Any
 
 from resnet.native_messages import held_back
 from stages.errors import BadInput
 from stages.params import TrainParams
+
+X86 = ("X86_", "SSE")
+AVX512 = ("X86_V4", "AVX512")
 
 
 def start(*, threads: int, device: str, deterministic: bool, seed: int, devices: int = 1) -> None:
@@ -49,6 +53,13 @@ def decided(settings: TrainParams) -> TrainParams:
     return settings.model_copy(
         update={name: value for name, value in automatic.items() if getattr(settings, name) == "auto"}
     )
+
+
+def is_emulated(precision: str, device: str, instruction_set: Iterable[str]) -> bool:
+    """Whether TensorFlow has no fast kernels for half precision: on an x86 CPU without AVX-512, by NumPy's names."""
+    names = list(instruction_set)
+    x86, avx512 = (any(name.startswith(starts) for name in names) for starts in (X86, AVX512))
+    return device == "cpu" and precision.startswith("mixed_") and x86 and not avx512
 
 
 def devices(device: str, count: int) -> AbstractContextManager[Any]:

@@ -62,6 +62,11 @@ def run(params: Params) -> None:
         deterministic=settings.deterministic,
         seed=params.seed,
     )
+    if backend.is_emulated(settings.precision, settings.device, instruction_set()):
+        log.warning(
+            "this CPU has no AVX-512, and without it half precision is many times slower than float32; "
+            "set train.precision: float32, unless that is what you want to try"
+        )
     # TensorFlow takes seconds to import, which `--help` and bad input should not wait for.
     from resnet import saving, training  # noqa: F401 - for the fingerprint, which is of all that is loaded
     from resnet.training_form import create_for_training

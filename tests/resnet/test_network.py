@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import resnet
+from resnet import network
 from resnet.variants import stem_for
 
 
@@ -228,6 +229,22 @@ def test_width_multiplies_the_filters_of_every_group(width, filters):
 def test_impossible_arguments_are_refused_with_a_sentence(arguments, sentence):
     with pytest.raises(ValueError, match=sentence):
         resnet.create(**{"name": "resnet20", "input_shape": (32, 32, 3)} | arguments)
+
+
+def block_number(number):
+    x = keras.Input((2, 2, 1))
+    return keras.Model(x, keras.layers.Rescaling(1.01, number)(x), name=f"block{number}")
+
+
+@pytest.mark.parametrize(("count", "parts"), [(36, 36), (200, 15)])
+def test_many_blocks_of_a_group_are_in_stretches_and_work_in_order(count, parts):
+    x = keras.Input((2, 2, 1))
+    model = keras.Model(x, network.chain(x, [block_number(number) for number in range(count)], "conv2"))
+    assert len(model.get_layer("conv2").layers) == parts
+    expected = 1.0
+    for number in range(count):
+        expected = 1.01 * expected + number
+    np.testing.assert_allclose(model(np.ones((1, 2, 2, 1), np.float32)), np.full((1, 2, 2, 1), expected), rtol=1e-5)
 
 
 @pytest.mark.usefixtures("collector_off")

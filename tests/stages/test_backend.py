@@ -97,3 +97,19 @@ def test_precision_and_xla_follow_the_device_unless_they_are_set(settings, devic
     changes = {"train.device": device, "train.precision": precision, "train.jit": jit}
     train = backend.decided(settings(**changes).train)
     assert (train.precision, train.jit) == decided
+
+
+@pytest.mark.parametrize(
+    ("precision", "device", "instruction_set", "emulated"),
+    [
+        ("mixed_bfloat16", "cpu", ["X86_V2", "X86_V3"], True),
+        ("mixed_float16", "cpu", ["SSE", "SSE2", "SSE3", "AVX2"], True),
+        ("float32", "cpu", ["X86_V2", "X86_V3"], False),
+        ("mixed_bfloat16", "gpu", ["X86_V2", "X86_V3"], False),
+        ("mixed_bfloat16", "cpu", ["X86_V2", "X86_V3", "X86_V4"], False),
+        ("mixed_bfloat16", "cpu", ["SSE", "AVX2", "AVX512F"], False),
+        ("mixed_bfloat16", "cpu", ["NEON", "ASIMD"], False),
+    ],
+)
+def test_half_precision_is_emulated_on_x86_without_avx512(precision, device, instruction_set, emulated):
+    assert backend.is_emulated(precision, device, instruction_set) == emulated
