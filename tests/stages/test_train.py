@@ -16,8 +16,10 @@ import pytest
 from ruamel.yaml import YAML
 
 import resnet
+from stages import backend
 from stages.checkpoints import store
 from stages.errors import BadInput
+from stages.fingerprint import instruction_set
 from stages.params import load
 from stages.prepared import MANIFEST, Labelled
 from stages.provenance import sha256
@@ -103,6 +105,21 @@ def test_ctrl_c_says_where_the_next_run_goes_on(ready, here):
         said = process.stdout.read()
     assert process.returncode == 130
     assert re.search(r"^the next run resumes after epoch [12](, step \d)?$", said, re.MULTILINE), said
+
+
+def test_half_precision_is_warned_of_where_this_cpu_emulates_it(ready, here):
+    file = here / "params.yaml"
+    file.write_text(file.read_text().replace("precision: auto", "precision: mixed_bfloat16"))
+    said = []
+    with start_training(here) as process:
+        for line in process.stdout:
+            said.append(line)
+            if line.startswith("training resnet20"):
+                break
+        process.kill()
+    assert said[-1].startswith("training resnet20"), said
+    emulated = backend.is_emulated("mixed_bfloat16", "cpu", instruction_set())
+    assert any("half precision is many times slower" in line for line in said) == emulated
 
 
 def test_a_training_is_of_the_width_asked_for_and_known_by_all_the_code_that_dvc_knows_it_depends_on(ready, run_stage):
