@@ -29,7 +29,7 @@ def served(toy, api, wait_for, tmp_path):
 
 
 def open_files(process):
-    """The fewest that a process holds within two seconds: connections are closed a little after their last use."""
+    """The fewest that a process holds within two seconds, as some are open for a moment only."""
     counts = []
     for _ in range(10):
         counts.append(process.num_fds())

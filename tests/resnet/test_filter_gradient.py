@@ -48,7 +48,7 @@ def is_quick(layer, side):
 @pytest.mark.parametrize("kernel", [1, 2, 3, 5])
 @pytest.mark.parametrize("side", [(5, 5), (6, 5), (1, 7), (2, 4), (7, 12)])
 def test_its_outputs_and_gradients_are_those_of_the_stock_layer(kernel, side, stride, padding, monkeypatch):
-    # In float32, since bfloat16 has eight bits, and a CPU without AVX-512 sums in bfloat16 too.
+    # In float32, since bfloat16 has eight bits, and a CPU without AVX-512 is less exact still.
     monkeypatch.setattr(QuickConv2D, "_pays", lambda layer, images: True)
     if padding == "valid" and min(side) < kernel:
         side = tuple(length + kernel - 1 for length in side)
