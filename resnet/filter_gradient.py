@@ -1,6 +1,6 @@
 """The gradient of a convolution's filters as one matrix product, where that is faster, for training.
 
-oneDNN's own takes up to five times as long as the convolution itself where images are small and filters many, as in the
+oneDNN's own takes up to ten times as long as the convolution itself where images are small and filters many, as in the
 last groups of a network (benchmarks/LOG.md). The values are those of the stock layer; tests hold it to that.
 """
 
@@ -18,7 +18,7 @@ Gradients = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 @keras.saving.register_keras_serializable("resnet")
 class QuickConv2D(layers.Conv2D):
-    """Keras' layer with a quicker gradient: of few pixels, in bfloat16, on TensorFlow and a CPU.
+    """Keras' layer with a quicker gradient: of few pixels, on TensorFlow and a CPU.
 
     Shapes:
         (N, H, W, C) to (N, H / stride, W / stride, filters).
@@ -35,7 +35,7 @@ class QuickConv2D(layers.Conv2D):
         return convolution(inputs, tf.convert_to_tensor(ops.convert_to_tensor(kernel)))
 
     def _pays(self, inputs: Tensor) -> bool:
-        if keras.backend.backend() != "tensorflow" or self.compute_dtype != "bfloat16":
+        if keras.backend.backend() != "tensorflow":
             return False
         import tensorflow as tf
 
@@ -46,10 +46,14 @@ class QuickConv2D(layers.Conv2D):
 
     def _most_pixels(self, channels: int) -> int:
         """How many may come out: of more, to lay out every filter's view costs more than is gained."""
-        match self.strides:
-            case (1, 1):
+        match self.compute_dtype, self.strides:
+            case _, (2, 2) if self.kernel_size == (1, 1):
+                return 0
+            case "float32", (1, 1) | (2, 2):
+                return 2 * 2
+            case "bfloat16", (1, 1):
                 return 7 * 7
-            case (2, 2) if self.kernel_size != (1, 1):
+            case "bfloat16", (2, 2):
                 return channels
         return 0
 

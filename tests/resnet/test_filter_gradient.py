@@ -80,8 +80,12 @@ def test_in_bfloat16_it_is_as_near_to_float32_as_the_stock_layer_is():
         (8, {}, False),
         # As many as the images that come.
         (None, {}, False),
-        (4, {"dtype": "float32"}, False),
-        (4, {"dtype": "float16"}, False),
+        (2, {"dtype": "float32"}, True),
+        (3, {"dtype": "float32"}, False),
+        (4, {"dtype": "float32", "stride": 2}, True),
+        (5, {"dtype": "float32", "stride": 2}, False),
+        (4, {"dtype": "float32", "stride": 2, "kernel": 1}, False),
+        (2, {"dtype": "float16"}, False),
         # Two by two come out, of five channels.
         (4, {"stride": 2}, True),
         (5, {"stride": 2}, False),
@@ -91,7 +95,7 @@ def test_in_bfloat16_it_is_as_near_to_float32_as_the_stock_layer_is():
         (4, {"dilation_rate": 2}, False),
     ],
 )
-def test_it_is_taken_for_few_pixels_in_bfloat16_alone(side, settings, quick):
+def test_it_is_taken_for_few_pixels_and_for_fewer_in_float32(side, settings, quick):
     assert is_quick(convolution(QuickConv2D, **settings), side) == quick
 
 
