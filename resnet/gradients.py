@@ -32,6 +32,10 @@ def plain_twin(model: keras.Model) -> keras.Model:
     """
     twin = keras.models.clone_model(model, clone_function=_without_shortcut, recursive=True)
     twin.set_weights(model.get_weights())
+    for _, layer in _walk(twin):
+        if _is_of_a_shortcut(layer):
+            # It has no gradient, of which Keras would warn.
+            layer.trainable = False
     return twin
 
 
@@ -91,5 +95,9 @@ def _walk(model: keras.Model, within: str = "") -> Iterator[tuple[str, layers.La
 
 
 def _is_on_the_way(layer: layers.Layer) -> bool:
+    return isinstance(layer, layers.Conv2D) and not _is_of_a_shortcut(layer)
+
+
+def _is_of_a_shortcut(layer: layers.Layer) -> bool:
     # Within a block the shortcut's layers are numbered 0.
-    return isinstance(layer, layers.Conv2D) and not layer.name.startswith("0_")
+    return bool(layer.name.startswith("0_"))

@@ -87,3 +87,12 @@ def test_a_few_steps_teach_the_network(tiny, batch):
     before = float(loss(labels, model(images, training=True)))
     gradients.take_steps(model, iter([batch] * 10), 0.05)
     assert float(loss(labels, model(images, training=True))) < before
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet50v2"])
+def test_a_twin_whose_projections_lead_nowhere_takes_steps_without_a_warning(tiny, batch, name):
+    twin = gradients.plain_twin(tiny(name))
+    before = twin.get_layer("conv1_conv").get_weights()[0]
+    # Each warning is an error here.
+    gradients.take_steps(twin, iter([batch]), 0.05)
+    assert not np.array_equal(twin.get_layer("conv1_conv").get_weights()[0], before)
