@@ -35,10 +35,14 @@ import dataclasses
 import keras
 import numpy as np
 import resnet
+from resnet.fused import FusedConvolutions
+from resnet.looped import LoopedStack
+from resnet.network import Architecture, Form
 assert keras.backend.backend() == "jax"
 images = np.random.default_rng(0).integers(0, 256, (8, 8, 8, 3)).astype(np.uint8)
+row = dataclasses.replace(resnet.variant("resnet20"), repeats=(1, 1, 1), filters=(4, 8, 16))
 for optimizer in ("sgd", "muon"):
-    model = resnet.create_for_training("resnet20", input_shape=(8, 8, 3), classes=2, width=0.25)
+    model = Architecture(row, (8, 8, 3), 2, True, None, "softmax").build(Form(FusedConvolutions, LoopedStack()))
     before = model.get_weights()[0]
     recipe = resnet.Recipe(optimizer=optimizer, epochs=1, batch_size=8, crop_padding=0, horizontal_flip=False)
     resnet.fit(model, images, np.arange(8) % 2, recipe)
