@@ -1,7 +1,7 @@
 """The gradient of a convolution's filters as one matrix product, where that is faster, for training.
 
-oneDNN's own takes up to ten times as long as the convolution itself where images are small and filters many, as in the
-last groups of a network (benchmarks/LOG.md). The values are those of the stock layer; tests hold it to that.
+oneDNN's own takes ten times as long as the convolution itself and more where images are small and filters many, as in
+the last groups of a network (benchmarks/LOG.md). The values are those of the stock layer; tests hold it to that.
 """
 
 import itertools
@@ -45,7 +45,7 @@ class QuickConv2D(layers.Conv2D):
         return few and plain and not tf.config.get_visible_devices("GPU")
 
     def _most_pixels(self, channels: int) -> int:
-        """How many may come out: of more, to lay out every filter's view costs more than is gained."""
+        """How many may come out: of more, it does not pay on every kind of CPU, as every filter's view is laid out."""
         match self.compute_dtype, self.strides:
             case _, (2, 2) if self.kernel_size == (1, 1):
                 return 0
