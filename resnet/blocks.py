@@ -33,7 +33,7 @@ def basic(x: Tensor, filters: int, stride: int, shortcut: Shortcut, conv: Convol
     skipped = shortcut(x, filters, stride, lambda: _projection(x, filters, stride, conv))
     y = conv.norm_relu(conv.normalised(x, filters, 3, stride, name="1_conv"), name="1")
     y = conv.norm(conv.normalised(y, filters, 3, name="2_conv"), name="2_bn")
-    return layers.ReLU(name="out")(layers.Add(name="add")([skipped, y]))
+    return conv.add_relu(skipped, y)
 
 
 def bottleneck(x: Tensor, filters: int, stride: int, shortcut: Shortcut, conv: Convolutions) -> Tensor:
@@ -43,7 +43,7 @@ def bottleneck(x: Tensor, filters: int, stride: int, shortcut: Shortcut, conv: C
     y = conv.norm_relu(conv.normalised(x, filters, 1, stride, name="1_conv"), name="1")
     y = conv.norm_relu(conv.normalised(y, filters, 3, name="2_conv"), name="2")
     y = conv.norm(conv.normalised(y, wide, 1, name="3_conv"), name="3_bn")
-    return layers.ReLU(name="out")(layers.Add(name="add")([skipped, y]))
+    return conv.add_relu(skipped, y)
 
 
 def preactivation(x: Tensor, filters: int, stride: int, shortcut: Shortcut, conv: Convolutions) -> Tensor:

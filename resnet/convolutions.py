@@ -1,4 +1,4 @@
-"""The convolution, the normalisation and the pooling of a network, with all that a network shares bound once."""
+"""The layers of a network, with all that a network shares bound once."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -23,6 +23,7 @@ class Convolutions:
     convolution: ClassVar[type[layers.Conv2D]] = layers.Conv2D
     normalization: ClassVar[type[layers.BatchNormalization]] = layers.BatchNormalization
     pooling: ClassVar[type[layers.MaxPooling2D]] = layers.MaxPooling2D
+    rectifier: ClassVar[type[layers.ReLU]] = layers.ReLU
 
     def normalised(self, x: Tensor, filters: int, kernel: int, stride: int = 1, *, name: str) -> Tensor:
         """A convolution that a normalisation follows."""
@@ -38,7 +39,12 @@ class Convolutions:
 
     def norm_relu(self, x: Tensor, *, name: str) -> Tensor:
         """Batch normalisation and the rectifier, `NAME_bn` and `NAME_relu`."""
+        # Keras' own, always: TensorFlow makes one operation of the two.
         return layers.ReLU(name=f"{name}_relu")(self.norm(x, name=f"{name}_bn"))
+
+    def add_relu(self, skipped: Tensor, learned: Tensor) -> Tensor:
+        """The sum of a shortcut and a residual, `add`, and the rectifier, `out`."""
+        return self.rectifier(name="out")(layers.Add(name="add")([skipped, learned]))
 
     def _convolution(self, x: Tensor, filters: int, kernel: int, stride: int, bias: bool, name: str) -> Tensor:
         padding = "same"

@@ -1,7 +1,8 @@
-"""The gradient of a convolution's filters as one matrix product, where that is faster, for training.
+"""The gradients of a convolution's filters and biases as matrix products, where that is faster, for training.
 
 oneDNN's own takes ten times as long as the convolution itself and more where images are small and filters many, as in
-the last groups of a network (benchmarks/LOG.md). The values are those of the stock layer; tests hold it to that.
+the last groups of a network, and with Intel's AMX three times as long as the product for any 1 x 1 convolution
+(benchmarks/LOG.md). The values are those of the stock layer; tests hold it to that.
 """
 
 import itertools
@@ -18,21 +19,22 @@ Gradients = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 @keras.saving.register_keras_serializable("resnet")
 class QuickConv2D(layers.Conv2D):
-    """Keras' layer with a quicker gradient: of few pixels, on TensorFlow and a CPU.
+    """Keras' layer with quicker gradients: of few pixels or 1 x 1 filters, on TensorFlow and a CPU.
 
     Shapes:
         (N, H, W, C) to (N, H / stride, W / stride, filters).
     """
 
-    def convolution_op(self, inputs: Tensor, kernel: Tensor) -> Tensor:
-        """Convolve; Keras' layer adds the bias."""
+    def call(self, inputs: Tensor) -> Tensor:
         if not self._pays(inputs):
-            return super().convolution_op(inputs, kernel)
+            return super().call(inputs)
         import tensorflow as tf
 
         convolution = tf.custom_gradient(_convolution(self.strides[0], self.padding.upper()))
-        # Cast by Keras, if need be, and then read, as a variable of its own would be none of ours to differentiate.
-        return convolution(inputs, tf.convert_to_tensor(ops.convert_to_tensor(kernel)))
+        outputs = convolution(inputs, _read(self.kernel))
+        if self.use_bias:
+            outputs = tf.custom_gradient(_add_bias)(outputs, _read(self.bias))
+        return self.activation(outputs)
 
     def _pays(self, inputs: Tensor) -> bool:
         if keras.backend.backend() != "tensorflow":
@@ -44,18 +46,28 @@ class QuickConv2D(layers.Conv2D):
         plain = self.dilation_rate == (1, 1) and self.groups == 1
         return few and plain and not tf.config.get_visible_devices("GPU")
 
-    def _most_pixels(self, channels: int) -> int:
+    def _most_pixels(self, channels: int) -> float:
         """How many may come out: of more, it does not pay on every kind of CPU, as every filter's view is laid out."""
-        match self.compute_dtype, self.strides:
-            case _, (2, 2) if self.kernel_size == (1, 1):
-                return 0
-            case "float32", (1, 1) | (2, 2):
-                return 2 * 2
-            case "bfloat16", (1, 1):
+        match self.compute_dtype, self.kernel_size, self.strides:
+            # Each view is a pixel, which lies there already.
+            case "bfloat16", (1, 1), (1, 1) | (2, 2):
+                return math.inf
+            case "bfloat16", _, (1, 1):
                 return 7 * 7
-            case "bfloat16", (2, 2):
+            case "bfloat16", _, (2, 2):
                 return channels
+            case "float32", (1, 1), (2, 2):
+                return 0
+            case "float32", _, (1, 1) | (2, 2):
+                return 2 * 2
         return 0
+
+
+def _read(weight: keras.Variable) -> Tensor:
+    """Its value, cast by Keras if need be: a variable itself would be none of ours to differentiate."""
+    import tensorflow as tf
+
+    return tf.convert_to_tensor(ops.convert_to_tensor(weight))
 
 
 def _convolution(stride: int, padding: str) -> Callable[[Tensor, Tensor], tuple[Tensor, Gradients]]:
@@ -77,6 +89,17 @@ def _convolution(stride: int, padding: str) -> Callable[[Tensor, Tensor], tuple[
         return outputs, gradients
 
     return convolution
+
+
+def _add_bias(features: Tensor, bias: Tensor) -> tuple[Tensor, Gradients]:
+    import tensorflow as tf
+
+    def gradients(upstream: Tensor) -> tuple[Tensor, Tensor]:
+        pixels = tf.reshape(upstream, (-1, upstream.shape[-1]))
+        of_bias = tf.linalg.matmul(tf.ones((1, tf.shape(pixels)[0]), pixels.dtype), pixels)
+        return upstream, tf.reshape(of_bias, bias.shape)
+
+    return tf.nn.bias_add(features, bias), gradients
 
 
 def _views(images: Tensor, window: tuple[int, int], grid: tuple[int, int], stride: int) -> Tensor:

@@ -13,6 +13,7 @@ from keras import layers, ops
 from resnet.convolutions import Convolutions
 from resnet.filter_gradient import QuickConv2D
 from resnet.pooling import QuickMaxPooling2D
+from resnet.rectifier import QuickReLU
 
 Tensor = Any
 
@@ -70,3 +71,4 @@ class FusedConvolutions(Convolutions):
     convolution = QuickConv2D
     normalization = FusedBatchNormalization
     pooling = QuickMaxPooling2D
+    rectifier = QuickReLU

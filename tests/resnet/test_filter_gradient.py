@@ -1,4 +1,4 @@
-"""The quicker gradient of a convolution's filters is the gradient of its filters."""
+"""The quicker gradients of a convolution's filters and biases are the gradients of its filters and biases."""
 
 import keras
 import numpy as np
@@ -31,16 +31,18 @@ def gradients(layer, *side):
 
 
 def is_quick(layer, side):
-    """Whether TensorFlow's own gradient of filters is not called."""
+    """Whether TensorFlow's own gradients of filters and biases are not called."""
 
     @tf.function
     def step(images):
         with tf.GradientTape() as tape:
             outputs = layer(images)
-        return tape.gradient(outputs, layer.kernel.value)
+        return tape.gradient(outputs, [layer.kernel.value, layer.bias.value])
 
     graph = step.get_concrete_function(tf.TensorSpec((8, side, side, 5), layer.compute_dtype)).graph
-    return not any(operation.type == "Conv2DBackpropFilter" for operation in graph.get_operations())
+    called = {operation.type for operation in graph.get_operations()} & {"Conv2DBackpropFilter", "BiasAddGrad"}
+    assert len(called) in (0, 2), called
+    return not called
 
 
 @pytest.mark.parametrize("padding", ["same", "valid"])
@@ -89,13 +91,16 @@ def test_in_bfloat16_it_is_as_near_to_float32_as_the_stock_layer_is():
         # Two by two come out, of five channels.
         (4, {"stride": 2}, True),
         (5, {"stride": 2}, False),
-        (4, {"stride": 2, "kernel": 1}, False),
+        (40, {"kernel": 1}, True),
+        (40, {"stride": 2, "kernel": 1}, True),
+        (40, {"dtype": "float32", "kernel": 1}, False),
+        (None, {"kernel": 1}, False),
         (7, {"stride": 3}, False),
         (7, {"stride": (1, 2)}, False),
         (4, {"dilation_rate": 2}, False),
     ],
 )
-def test_it_is_taken_for_few_pixels_and_for_fewer_in_float32(side, settings, quick):
+def test_it_is_taken_for_few_pixels_for_fewer_in_float32_and_for_any_by_1_x_1_in_bfloat16(side, settings, quick):
     assert is_quick(convolution(QuickConv2D, **settings), side) == quick
 
 
