@@ -2,12 +2,9 @@
 
 import dataclasses
 import gc
-import os
 
 import numpy as np
 import pytest
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 @pytest.fixture(scope="session")
