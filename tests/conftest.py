@@ -19,7 +19,6 @@ from resnet import garbage
 
 # TensorFlow tells of each GPU that it does not find.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-SERVER = pytest.StashKey[subprocess.Popen]()
 
 
 def pytest_addoption(parser):
@@ -43,23 +42,6 @@ def pytest_configure():
 def pytest_collection_modifyitems(items):
     """Begin with a file of many trainings, whose name comes last: one worker would be left with it at the end."""
     items.sort(key=lambda item: item.path.name != "test_train.py")
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup(item):
-    if SERVER in item.config.stash and needs_server(item):
-        item.config.stash[SERVER].send_signal(signal.SIGCONT)
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_runtest_teardown(item, nextitem):
-    """Halt the Prefect server until a test needs it again: it takes up to 4 % of a core while it waits."""
-    if SERVER in item.config.stash and nextitem and not needs_server(nextitem):
-        item.config.stash[SERVER].send_signal(signal.SIGSTOP)
-
-
-def needs_server(item):
-    return "prefect_server" in item.fixturenames
 
 
 def pytest_terminal_summary(terminalreporter):
@@ -148,7 +130,7 @@ def nobodys_settings(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def prefect_server(nobodys_settings, pytestconfig):
+def prefect_server(nobodys_settings):
     """The address of a Prefect server of our own."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -165,9 +147,7 @@ def prefect_server(nobodys_settings, pytestconfig):
                 return False
 
         wait_for_truth(answers, 120)
-        pytestconfig.stash[SERVER] = process
         yield url
-        process.send_signal(signal.SIGCONT)
         process.terminate()
 
 
