@@ -1,7 +1,7 @@
 """The gradients of a convolution's filters and biases as matrix products, where that is faster, for training.
 
 oneDNN's own takes ten times as long as the convolution itself and more where images are small and filters many, as in
-the last groups of a network, and with Intel's AMX three times as long as the product for any 1 x 1 convolution
+the last groups of a network, and with Intel's AMX two to four times as long as the product for most 1 x 1 convolutions
 (benchmarks/LOG.md). The values are those of the stock layer; tests hold it to that.
 """
 
