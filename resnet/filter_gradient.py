@@ -49,7 +49,7 @@ class QuickConv2D(layers.Conv2D):
     def _most_pixels(self, channels: int) -> float:
         """How many may come out: of more, it does not pay on every kind of CPU, as every filter's view is laid out."""
         match self.compute_dtype, self.kernel_size, self.strides:
-            # Each view is a pixel, which lies there already.
+            # A view is one pixel: little is to be laid out, or nothing.
             case "bfloat16", (1, 1), (1, 1) | (2, 2):
                 return math.inf
             case "bfloat16", _, (1, 1):
@@ -95,7 +95,7 @@ def _add_bias(features: Tensor, bias: Tensor) -> tuple[Tensor, Gradients]:
     import tensorflow as tf
 
     def gradients(upstream: Tensor) -> tuple[Tensor, Tensor]:
-        pixels = tf.reshape(upstream, (-1, upstream.shape[-1]))
+        pixels = tf.reshape(upstream, (-1, bias.shape[0]))
         of_bias = tf.linalg.matmul(tf.ones((1, tf.shape(pixels)[0]), pixels.dtype), pixels)
         return upstream, tf.reshape(of_bias, bias.shape)
 

@@ -40,7 +40,7 @@ def pytest_configure():
 
 
 def pytest_collection_modifyitems(items):
-    """Begin with a file of many trainings, whose name comes last: one worker would be left with it at the end."""
+    """Begin with a file of many trainings, one of the last by name: a worker would be left alone with it at the end."""
     items.sort(key=lambda item: item.path.name != "test_train.py")
 
 
