@@ -13,8 +13,8 @@ Tensor = Any
 class QuickReLU(layers.ReLU):
     """Keras' layer, in bfloat16 on TensorFlow and a CPU as the maximum of the bits and 0, taken as whole numbers.
 
-    Whole numbers have the order of the floats from 0 up, and a sign in the same place. Theirs takes TensorFlow a sixth of
-    the time (benchmarks/LOG.md). A NaN may become 0, as in the normalisation that it fuses with a rectifier.
+    Whole numbers have the order of the floats from 0 up, and a sign in the same place. Theirs takes TensorFlow a sixth
+    of the time (benchmarks/LOG.md). A NaN may become 0, as in the normalisation that it fuses with a rectifier.
 
     Shapes:
         Any, and the same.
