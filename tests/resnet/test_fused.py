@@ -45,15 +45,16 @@ def test_one_layer_equals_kerass_own():
         assert np.abs(mine - other).max() <= 1e-5 * max(1, np.abs(other).max())
 
 
-# Deeper networks amplify the last bit of float32 too much, on some kinds of CPU, to be compared.
+# Among the rectifiers of more pixels one lies so near zero, for many a seed, that its gradient hangs on the last bit.
 def test_training_gives_the_stock_layers_outputs_gradients_and_running_averages(images):
+    images = images[:, :8, :8]
     keras.utils.set_random_seed(0)
-    fast = resnet.create_for_training("resnet20", input_shape=(32, 32, 3), classes=4)
+    fast = resnet.create_for_training("resnet20", input_shape=(8, 8, 3), classes=4)
     stock = resnet.portable(fast)
     assert any(isinstance(layer, FusedBatchNormalization) for layer in fast._flatten_layers())
     assert not any(isinstance(layer, FusedBatchNormalization) for layer in stock._flatten_layers())
     for ours, theirs in zip(train_pass(fast, images), train_pass(stock, images), strict=True):
-        assert np.abs(ours - theirs).max() <= 1e-4 * np.abs(theirs).max()
+        assert np.abs(ours - theirs).max() <= 1e-5 * np.abs(theirs).max()
 
 
 def test_bfloat16_follows_float32(images):
