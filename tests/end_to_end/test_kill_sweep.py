@@ -154,7 +154,8 @@ def kill_when(reached, copy, entries):
     process = copy.start("dvc", "repro")
     wait_for(process, "train")
     while process.poll() is None and not reached(copy.folder, entries):
-        pass
+        # A moment lasts longer than that, and what is to be killed needs the processor.
+        time.sleep(0.001)
     return kill(process)
 
 

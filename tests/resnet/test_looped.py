@@ -18,14 +18,15 @@ REPEATS = 5
 
 @pytest.fixture
 def both(tiny, randomised):
-    """A network with five equal blocks and more in its first group: in stock layers, and with a loop, weights alike."""
+    """A network with five equal blocks and more in its first group: in stock layers, and with loops, weights alike."""
 
-    def build(name, convolutions, rematerialize=False):
+    def build(name, convolutions, *rematerialize):
         groups = len(resnet.variant(name).repeats)
         stock = randomised(tiny(name, classes=4, repeats=(REPEATS + 2, *(1,) * (groups - 1))))
-        looped = stock.architecture.build(Form(convolutions, LoopedStack(REPEATS, rematerialize)))
-        set_portable_weights(looped, stock.get_weights())
-        return stock, looped
+        looped = [stock.architecture.build(Form(convolutions, LoopedStack(REPEATS, again))) for again in rematerialize]
+        for model in looped:
+            set_portable_weights(model, stock.get_weights())
+        return stock, *looped
 
     return build
 
@@ -66,22 +67,23 @@ def flat(arrays):
     return np.concatenate([np.ravel(array) for array in arrays])
 
 
-@pytest.mark.parametrize("rematerialize", [False, True], ids=["kept", "rematerialized"])
 @pytest.mark.parametrize("name", FAMILIES)
-def test_a_loop_gives_the_outputs_gradients_and_running_averages_of_its_blocks(
-    float64, both, noise, name, rematerialize
+def test_a_loop_gives_the_outputs_gradients_and_running_averages_of_its_blocks_rematerialized_too(
+    float64, both, noise, name
 ):
-    stock, looped = both(name, Convolutions, rematerialize)
-    assert sum(layer.repeats for layer in loops(looped)) >= REPEATS
+    stock, *looped = both(name, Convolutions, False, True)
     images = noise(6).astype(np.float32)
-    np.testing.assert_allclose(looped(images), stock(images), atol=1e-5)
-    for mine, theirs in zip(train_pass(looped, images), train_pass(stock, images), strict=True):
-        np.testing.assert_allclose(flat(mine), flat(theirs), atol=1e-5)
+    answers, trained = stock(images), train_pass(stock, images)
+    for model, kind in zip(looped, ("kept", "rematerialized"), strict=True):
+        assert sum(layer.repeats for layer in loops(model)) >= REPEATS
+        np.testing.assert_allclose(model(images), answers, atol=1e-5, err_msg=kind)
+        for mine, theirs in zip(train_pass(model, images), trained, strict=True):
+            np.testing.assert_allclose(flat(mine), flat(theirs), atol=1e-5, err_msg=kind)
 
 
 @pytest.mark.parametrize("name", ["resnet20", "resnet50"])
 def test_a_loop_of_fused_blocks_gives_the_outputs_and_running_averages_of_stock_ones(both, noise, name):
-    stock, looped = both(name, FusedConvolutions)
+    stock, looped = both(name, FusedConvolutions, False)
     images = noise(24).astype(np.float32)
     (outputs, averages, _), (theirs, their_averages, _) = (train_pass(model, images) for model in (looped, stock))
     np.testing.assert_allclose(outputs, theirs, atol=1e-5)
