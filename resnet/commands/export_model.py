@@ -7,6 +7,7 @@ from typing import Any
 
 from resnet.errors import BadInput
 from resnet.export_libraries import LIBRARIES, check_libraries
+from resnet.lean_import import without_adapters
 from resnet.native_messages import held_back
 from resnet.picture_files import Failure, find_pictures
 
@@ -37,7 +38,7 @@ def add_to(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Export, and print what came of it."""
     check_libraries(options.format)
-    with held_back():
+    with held_back(), without_adapters():
         import numpy as np
 
         from resnet import exporting, latency

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from resnet.lean_import import without_adapters
 from resnet.native_messages import held_back
 from stages.errors import BadInput
 from stages.params import read_yaml
@@ -94,7 +95,7 @@ def _keras_dataset(descriptor: Descriptor, path: Path) -> Iterator[Entry]:
     home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
     cache = home / "datasets" / ("fashion-mnist" if name == "fashion_mnist" else "")
     os.environ["KERAS_BACKEND"] = "tensorflow"
-    with held_back():
+    with held_back(), without_adapters():
         import keras
     try:
         # Before Keras looks into a file: its readers put no limit to what they unpack, and for CIFAR they unpickle.

@@ -33,3 +33,13 @@ def test_the_packages_depend_one_way_and_no_stage_imports_another():
 def test_importing_a_module_does_not_import_what_it_may_never_need(module, heavy):
     code = f"import sys, {module}; sys.exit({heavy!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_the_stages_keras_comes_without_the_libraries_of_its_adapters_which_can_be_imported_later():
+    code = (
+        "import sys; from stages import backend; "
+        "backend.start(threads=1, device='cpu', deterministic=True, seed=0); "
+        "assert 'keras' in sys.modules; assert not {'jax', 'sklearn'} & sys.modules.keys(); "
+        "from sklearn.metrics import f1_score"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

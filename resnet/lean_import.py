@@ -1,0 +1,24 @@
+"""Keras and TensorFlow without what they import for others."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def without_adapters() -> Iterator[None]:
+    """Have an import of Keras find no scikit-learn, and none of JAX where TensorFlow is the backend by environment.
+
+    Where they are installed, Keras and TensorFlow Lite load them for adapters that nothing here uses: a third of the
+    time of the import (benchmarks/LOG.md). Whoever imports them afterwards gets them.
+    """
+    unused = {"sklearn"} | ({"jax"} if os.environ.get("KERAS_BACKEND") == "tensorflow" else set())
+    hidden = unused - sys.modules.keys()
+    # Python's own way to say that a module is not there.
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
