@@ -21,7 +21,7 @@ EXAMPLES = [block for block in re.findall(r"```python\n(.*?)```", README, re.DOT
 def folder(tmp_path_factory, noise):
     """A model and its exports, by the names that the examples use."""
     folder = tmp_path_factory.mktemp("readme")
-    model = resnet.create("resnet20", input_shape=(32, 32, 3), classes=2)
+    model = resnet.create("resnet10", input_shape=(32, 32, 3), classes=2, width=0.25)
     *_, bias = model.weights
     bias.assign([0, 100])
     (folder / "models").mkdir()
