@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def without_adapters() -> Iterator[None]:
-    """Have an import of Keras find no scikit-learn, and none of JAX where TensorFlow is the backend by environment.
+    """Have the import of Keras find no scikit-learn, nor JAX where the environment names TensorFlow as the backend.
 
     Where they are installed, Keras and TensorFlow Lite load them for adapters that nothing here uses: a third of the
     time of the import (benchmarks/LOG.md). Whoever imports them afterwards gets them.
@@ -21,4 +21,4 @@ def without_adapters() -> Iterator[None]:
         yield
     finally:
         for name in hidden:
-            del sys.modules[name]
+            sys.modules.pop(name, None)

@@ -23,7 +23,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 def pytest_addoption(parser):
     parser.addoption(
-        "--kills", type=int, default=3, help="kills of dvc at random moments in tests/end_to_end/test_kill_sweep.py"
+        "--kills", type=int, default=4, help="kills of dvc at random moments in tests/end_to_end/test_kill_sweep.py"
     )
     parser.addoption("--flow-kills", type=int, default=2, help="kills of a flow there")
     parser.addoption(
