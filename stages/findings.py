@@ -47,9 +47,10 @@ def weak_parts(slices: pd.DataFrame, accuracy: float) -> list[Row]:
 
     With many parts, one of them looks weak by chance alone: the risk is shared among them (Bonferroni).
     """
-    hits = (slices["accuracy"] * slices["images"]).round().astype(int)
+    images = slices["images"].astype(int)
+    hits = (slices["accuracy"] * images).round().astype(int)
     # The chance of so few hits or fewer in a part that is no weaker: a binomial test to one side.
-    likely = bdtr(hits, slices["images"], accuracy)
+    likely = bdtr(hits, images, accuracy)
     clear = slices[likely < RISK / max(1, len(slices))]
     return clear.sort_values(["accuracy", "property", "value"]).to_dict("records")
 

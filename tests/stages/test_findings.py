@@ -40,6 +40,8 @@ def test_one_mistake_in_a_small_part_is_no_weakness_and_many_are():
     assert [row["value"] for row in findings.weak_parts(table, 0.95)] == ["dim", "bright"]
     assert findings.weak_parts(table, 0.7) == []
     assert findings.weak_parts(table.head(0), 0.7) == []
+    # A file of headings alone has no types.
+    assert findings.weak_parts(table.head(0).astype(object), 0.7) == []
 
 
 def test_the_weakest_corruption_is_neither_the_mean_nor_the_number_of_images():
