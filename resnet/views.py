@@ -14,7 +14,7 @@ def two_views(network: keras.Model) -> keras.Model:
     """Make of a trained network one that answers with the mean over an image and its mirror image.
 
     It has the weights and the name of that one, is a little more accurate where mirroring changes no label, and takes
-    twice the time. Train the network itself and not this one.
+    twice the time. Train the network itself and not this one. A model of two views gets no more of them.
 
     Shapes:
         (N, H, W, 3) to (N, classes).
@@ -26,6 +26,7 @@ def two_views(network: keras.Model) -> keras.Model:
     """
     if len(network.output_shape) != 2:
         raise ValueError(f"expected a network that answers with a vector, got one of shape {network.output_shape}")
+    network = one_view(network)
     image = keras.Input(network.input_shape[1:], name="image")
     answers = [network(image), network(ops.flip(image, axis=2))]
     model = keras.Model(image, layers.Average(name="mean_of_views")(answers), name=network.name)

@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from typing import Any
 
-from resnet.lean_import import without_adapters
-from resnet.native_messages import held_back
+from resnet.lean_import import lean_import
 from stages.errors import BadInput
 from stages.params import TrainParams
 
@@ -24,7 +23,7 @@ def start(*, threads: int, device: str, deterministic: bool, seed: int, devices:
         BadInput: More GPUs are asked for than there are.
     """
     os.environ["KERAS_BACKEND"] = "tensorflow"
-    with held_back(), without_adapters():
+    with lean_import():
         import keras
         import tensorflow as tf
     # Of every variable on several devices it tells how it is copied.

@@ -1,6 +1,5 @@
 """One hash of everything that shapes a training, so that no checkpoint is taken up by another."""
 
-import hashlib
 import json
 import os
 import platform
@@ -13,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from stages.params import Params
+from stages.provenance import ROOT, sha256, sha256_of_text
 
-ROOT = Path(__file__).parents[1]
 # Changing these changes nothing in what is trained.
 INDIFFERENT = {"checkpoint_seconds", "tensorboard"}
 LIBRARIES = ("keras", "tensorflow", "numpy")
@@ -27,8 +26,8 @@ def ingredients(params: Params, data: Iterable[Path]) -> dict[str, Any]:
         "seed": params.seed,
         "model": params.model.model_dump(mode="json"),
         "train": params.train.model_dump(mode="json", exclude=INDIFFERENT),
-        "data": {path.name: _sha256(path) for path in data},
-        "code": {str(path.relative_to(ROOT)): _sha256(path) for path in loaded_sources()},
+        "data": {path.name: sha256(path) for path in data},
+        "code": {str(path.relative_to(ROOT)): sha256(path) for path in loaded_sources()},
         "python": platform.python_version(),
         "libraries": {name: version(name) for name in LIBRARIES},
         "instruction_set": instruction_set(),
@@ -38,7 +37,7 @@ def ingredients(params: Params, data: Iterable[Path]) -> dict[str, Any]:
 
 def fingerprint(shaping: dict[str, Any]) -> str:
     """Hash the ingredients."""
-    return hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()
+    return sha256_of_text(json.dumps(shaping, sort_keys=True))
 
 
 def loaded_sources() -> list[Path]:
@@ -52,8 +51,3 @@ def instruction_set() -> list[str]:
     """What the CPU can do, as far as NumPy looks."""
     simd = np.show_config(mode="dicts")["SIMD Extensions"]
     return [*simd.get("baseline", []), *simd.get("found", [])]
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,6 +1,5 @@
 """Begin a training with the weights that params.yaml names."""
 
-import hashlib
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from resnet.errors import BadInput as Refused
 from resnet.pretrained import start_from_file, start_from_imagenet
 from stages.errors import BadInput
 from stages.params import ModelParams
+from stages.provenance import sha256
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +40,7 @@ def start(model: Any, settings: ModelParams, classes: Sequence[str]) -> None:
 def check_hash(path: Path, expected: str | None) -> None:
     """Refuse a file that is not the one that is pinned."""
     try:
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+        found = sha256(path)
     except OSError as error:
         raise BadInput(f"model.weights: {path} cannot be read: {error.strerror}") from error
     if found != expected:

@@ -9,6 +9,7 @@ import statistics
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import httpx
 import pytest
@@ -17,6 +18,7 @@ from playwright.sync_api import sync_playwright
 
 from resnet import garbage
 
+ROOT = Path(__file__).parents[1]
 # TensorFlow tells of each GPU that it does not find.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -68,6 +70,20 @@ def wait_for_truth(condition, seconds=60):
 @pytest.fixture
 def wait_for():
     return wait_for_truth
+
+
+@pytest.fixture
+def python_under_jax():
+    """Run Python in the project's folder with Keras on JAX, as on a machine that has no GPU, whatever this one has."""
+    # XLA takes half as long over code that it does not polish.
+    hasty = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+    environment = os.environ | {"JAX_PLATFORMS": "cpu", "KERAS_BACKEND": "jax", "XLA_FLAGS": hasty}
+
+    def run(*arguments):
+        command = [sys.executable, *arguments]
+        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+    return run
 
 
 def growth_of(samples):

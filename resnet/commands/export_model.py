@@ -7,8 +7,7 @@ from typing import Any
 
 from resnet.errors import BadInput
 from resnet.export_libraries import LIBRARIES, check_libraries
-from resnet.lean_import import without_adapters
-from resnet.native_messages import held_back
+from resnet.lean_import import lean_import
 from resnet.picture_files import Failure, find_pictures
 
 # What is compared and timed: enough for a stable time, and no folder of a million.
@@ -38,7 +37,7 @@ def add_to(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Export, and print what came of it."""
     check_libraries(options.format)
-    with held_back(), without_adapters():
+    with lean_import():
         import numpy as np
 
         from resnet import exporting, latency

@@ -6,8 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from resnet.lean_import import without_adapters
-from resnet.native_messages import held_back
+from resnet.lean_import import lean_import
 from resnet.picture_files import Failure, find_pictures
 
 
@@ -25,7 +24,7 @@ def add_to(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the most probable classes of each image; 1 when some file was no image."""
-    with held_back(), without_adapters():
+    with lean_import():
         from resnet.classifier import load_classifier
         from resnet.predicting import predict_files
 

@@ -6,8 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from resnet.lean_import import without_adapters
-from resnet.native_messages import held_back
+from resnet.lean_import import lean_import
 
 
 def add_to(commands: Any) -> None:
@@ -46,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
 
 def measure(model: Path, against: Path | None, seconds: float) -> dict[str, float]:
     """Time one model, or two in turn; the medians, and the median of the ratios with its 95 % interval."""
-    with held_back(), without_adapters():
+    with lean_import():
         import numpy as np
 
         from resnet import latency

@@ -1,6 +1,5 @@
 """A data set that a library brings, named by a small YAML file that pins it by sha256."""
 
-import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -11,10 +10,10 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from resnet.lean_import import without_adapters
-from resnet.native_messages import held_back
+from resnet.lean_import import lean_import
 from stages.errors import BadInput
 from stages.params import read_yaml
+from stages.provenance import sha256
 from stages.sources.source import Entry
 from stages.splits import TEST, TRAIN
 
@@ -95,7 +94,7 @@ def _keras_dataset(descriptor: Descriptor, path: Path) -> Iterator[Entry]:
     home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
     cache = home / "datasets" / ("fashion-mnist" if name == "fashion_mnist" else "")
     os.environ["KERAS_BACKEND"] = "tensorflow"
-    with held_back(), without_adapters():
+    with lean_import():
         import keras
     try:
         # Before Keras looks into a file: its readers put no limit to what they unpack, and for CIFAR they unpickle.
@@ -118,7 +117,7 @@ def _keras_dataset(descriptor: Descriptor, path: Path) -> Iterator[Entry]:
 def _check(descriptor: Descriptor, path: Path, folder: Path) -> None:
     for name, file in descriptor.files.items():
         try:
-            found = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+            found = sha256(folder / name)
         except OSError as error:
             raise BadInput(f"{folder / name}, which {path} pins, cannot be read: {error.strerror}") from error
         if found != file.sha256:

@@ -1,13 +1,5 @@
 """The same module under Keras' other backend, in a process of its own: a backend is chosen once."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
-ROOT = Path(__file__).parents[2]
-# XLA takes half as long over code that it does not polish.
-HASTY = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 STEP = """
 import dataclasses
 import keras
@@ -91,21 +83,18 @@ np.testing.assert_allclose(backward(np.ones((8, 4, 5, 16), np.float32))[0].sum()
 """
 
 
-def run_under_jax(code):
-    environment = os.environ | {"JAX_PLATFORMS": "cpu", "KERAS_BACKEND": "jax", "XLA_FLAGS": HASTY}
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    )
+def succeed(python, code):
+    done = python("-c", code)
     assert done.returncode == 0, done.stderr[-3000:]
 
 
-def test_under_jax_normalisation_and_pooling_are_kerass_own_with_their_gradients():
-    run_under_jax(LAYERS)
+def test_under_jax_normalisation_and_pooling_are_kerass_own_with_their_gradients(python_under_jax):
+    succeed(python_under_jax, LAYERS)
 
 
-def test_under_jax_a_loop_takes_the_step_that_its_blocks_take():
-    run_under_jax(STEP)
+def test_under_jax_a_loop_takes_the_step_that_its_blocks_take(python_under_jax):
+    succeed(python_under_jax, STEP)
 
 
-def test_under_jax_each_optimizer_learns():
-    run_under_jax(LEARNING)
+def test_under_jax_each_optimizer_learns(python_under_jax):
+    succeed(python_under_jax, LEARNING)

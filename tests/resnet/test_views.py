@@ -43,6 +43,10 @@ def test_its_file_is_loaded_by_us_and_by_stock_keras_and_is_always_the_same(netw
     assert resnet.class_names(files[0]) == CLASSES
 
 
+def test_two_views_of_two_views_are_no_more_than_two(network):
+    assert resnet.one_view(resnet.two_views(resnet.two_views(network))) is network
+
+
 def test_a_feature_map_has_no_mean_with_its_mirror_image():
     body = resnet.create("resnet20", input_shape=(16, 16, 3), include_top=False, width=0.25)
     with pytest.raises(ValueError, match="expected a network that answers with a vector, got one of shape"):
