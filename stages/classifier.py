@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.errors import BadInput
-from stages.prepared import Labelled
 
 
 def open_model(model_file: Path, images: NDArray[np.uint8], classes: list[str]) -> Any:
@@ -41,19 +40,18 @@ def open_model(model_file: Path, images: NDArray[np.uint8], classes: list[str]) 
     return model
 
 
-def predict(model: Any, split: Labelled, batch_size: int) -> NDArray[np.float64]:
+def predict(model: Any, images: NDArray[np.uint8], batch_size: int) -> NDArray[np.float64]:
     """Run a model over images.
 
-    Shapes:
-        (N, K), rows that sum to 1.
-    """
-    from resnet import feeding
-    from resnet.evaluation import EvaluationBatches
+    Keras' own `predict` makes a stream of them first, which takes longer than to answer for a few small ones.
 
-    classes = model.output_shape[-1]
-    if not len(split.images):
-        return np.empty((0, classes))
-    batches = feeding.in_order(EvaluationBatches(split.images, split.labels, classes, batch_size))
-    probabilities = model.predict(batches, verbose=0).astype(np.float64)
+    Shapes:
+        (N, H, W, 3), an array or a memory map, to (N, K), rows that sum to 1.
+    """
+    if not len(images):
+        return np.empty((0, model.output_shape[-1]))
+    starts = range(0, len(images), batch_size)
+    batches = [model.predict_on_batch(images[start : start + batch_size]) for start in starts]
+    probabilities = np.concatenate(batches, dtype=np.float64)
     # float32 rows sum to 1 within its rounding only.
     return probabilities / probabilities.sum(axis=1, keepdims=True)

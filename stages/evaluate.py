@@ -71,8 +71,8 @@ def run(settings: EvaluateParams, distance: int, seed: int, model_file: Path, ou
         backend.start(threads=settings.threads, device="cpu", deterministic=False, seed=seed)
         model = open_model(model_file, test.images, classes)
         measured = Measured(
-            predict(model, test, settings.batch_size),
-            predict(model, validation, settings.batch_size),
+            predict(model, test.images, settings.batch_size),
+            predict(model, validation.images, settings.batch_size),
             robustness(model, test, settings.corrupted_images, settings.batch_size, seed),
             compare_gradients(model, train, settings.gradients, seed),
         )

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from stages.classifier import predict
 from stages.corruptions import CORRUPTIONS
@@ -18,18 +19,15 @@ def robustness(model: Any, test: Labelled, images: int, batch_size: int, seed: i
     """
     draw = np.random.default_rng(seed)
     chosen = np.sort(draw.permutation(len(test.images))[:images])
-    sample = Labelled(np.asarray(test.images[chosen]), test.labels[chosen])
+    sample, labels = test.images[chosen], test.labels[chosen]
 
-    def accuracy(split: Labelled) -> float:
-        return float((predict(model, split, batch_size).argmax(axis=1) == split.labels).mean())
+    def accuracy(pixels: NDArray[np.uint8]) -> float:
+        return float((predict(model, pixels, batch_size).argmax(axis=1) == labels).mean())
 
     whole = accuracy(sample)
     table = pd.DataFrame(
         {
-            name: [
-                whole,
-                *(accuracy(Labelled(corrupt(sample.images, size, draw), sample.labels)) for size in strengths),
-            ]
+            name: [whole, *(accuracy(corrupt(sample, size, draw)) for size in strengths)]
             for name, (corrupt, strengths) in CORRUPTIONS.items()
         }
     )
