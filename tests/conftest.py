@@ -1,4 +1,4 @@
-"""What all tests share: a real Prefect server, a real browser, and the table of what tests counted."""
+"""What all tests share: a Prefect server, a browser and Keras on JAX, all real, and the table of what tests counted."""
 
 import gc
 import os
