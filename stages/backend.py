@@ -7,25 +7,39 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from resnet.lean_import import lean_import
+from stages import same_bits
 from stages.errors import BadInput
 from stages.params import TrainParams
 
 X86 = ("X86_", "SSE")
-AVX512 = ("X86_V4", "AVX512")
 
 
-def start(*, threads: int, device: str, deterministic: bool, seed: int, devices: int = 1) -> None:
+def start(
+    *,
+    threads: int,
+    device: str,
+    deterministic: bool,
+    seed: int,
+    devices: int = 1,
+    instruction_set: str = "avx2",
+) -> None:
     """Start TensorFlow on so many devices with a fixed number of threads; everything random follows the seed.
 
     Several devices of a CPU are parts of it that each train on a share of a batch, as several GPUs would.
+
+    Args:
+        instruction_set: See `train.instruction_set` in params.yaml.
 
     Raises:
         BadInput: More GPUs are asked for than there are.
     """
     os.environ["KERAS_BACKEND"] = "tensorflow"
+    if instruction_set == "avx2":
+        same_bits.keep_to_avx2()
     with lean_import():
         import keras
         import tensorflow as tf
+    same_bits.normalise_by_exact_roots()
     # Of every variable on several devices it tells how it is copied.
     logging.getLogger("tensorflow").setLevel(logging.WARNING)
     tf.config.threading.set_intra_op_parallelism_threads(threads)
@@ -50,15 +64,17 @@ def decided(settings: TrainParams) -> TrainParams:
     """Decide what params.yaml leaves to us: mixed precision and XLA pay on a GPU, and slow most CPUs."""
     on_gpu = settings.device == "gpu"
     automatic = {"precision": "mixed_bfloat16" if on_gpu else "float32", "jit": on_gpu}
-    return settings.model_copy(
+    known = settings.model_copy(
         update={name: value for name, value in automatic.items() if getattr(settings, name) == "auto"}
     )
+    # Half precision is made of instructions that AVX2 lacks.
+    return known.model_copy(update={"instruction_set": "native"}) if known.precision != "float32" else known
 
 
 def is_emulated(precision: str, device: str, instruction_set: Iterable[str]) -> bool:
     """Whether TensorFlow has no fast kernels for half precision: on an x86 CPU without AVX-512, by NumPy's names."""
     names = list(instruction_set)
-    x86, avx512 = (any(name.startswith(starts) for name in names) for starts in (X86, AVX512))
+    x86, avx512 = (any(name.startswith(starts) for name in names) for starts in (X86, same_bits.AVX512))
     return device == "cpu" and precision.startswith("mixed_") and x86 and not avx512
 
 

@@ -9,10 +9,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from stages.params import Params
 from stages.provenance import ROOT, sha256, sha256_of_text
+from stages.same_bits import instruction_set
 
 # Changing these changes nothing in what is trained.
 INDIFFERENT = {"checkpoint_seconds", "tensorboard"}
@@ -45,9 +44,3 @@ def loaded_sources() -> list[Path]:
     loaded = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
     own = tuple(f"{ROOT / package}{os.sep}" for package in ("resnet", "stages"))
     return sorted(Path(file) for file in loaded if file and file.startswith(own))
-
-
-def instruction_set() -> list[str]:
-    """What the CPU can do, as far as NumPy looks."""
-    simd = np.show_config(mode="dicts")["SIMD Extensions"]
-    return [*simd.get("baseline", []), *simd.get("found", [])]

@@ -194,6 +194,7 @@ class TrainParams(Section):
     device: Literal["cpu", "gpu"]
     devices: Positive
     threads: Positive
+    instruction_set: Literal["avx2", "native"]
     checkpoint_seconds: NotNegative
     tensorboard: bool
 

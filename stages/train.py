@@ -26,10 +26,11 @@ from resnet.recipe import Recipe
 from stages import backend, checkpoints, command, runlog
 from stages.chance import chance, learned_nothing
 from stages.errors import BadInput
-from stages.fingerprint import fingerprint, ingredients, instruction_set
+from stages.fingerprint import fingerprint, ingredients
 from stages.outputs import replacing, write_json, write_text
 from stages.params import Params, TrainParams
 from stages.prepared import PREPARED, Labelled, check_manifest_hash, images_file, labels_file, load_classes, load_split
+from stages.same_bits import instruction_set
 from stages.splits import TRAIN, VALIDATION
 
 VALIDATION_JSON = Path("reports/validation.json")
@@ -61,6 +62,7 @@ def run(params: Params) -> None:
         devices=settings.devices,
         deterministic=settings.deterministic,
         seed=params.seed,
+        instruction_set=settings.instruction_set,
     )
     if backend.is_emulated(settings.precision, settings.device, instruction_set()):
         log.warning(

@@ -87,16 +87,18 @@ def test_with_determinism_on_two_processes_train_the_same_bits():
 @pytest.mark.parametrize(
     ("device", "precision", "jit", "decided"),
     [
-        ("cpu", "auto", "auto", ("float32", False)),
-        ("gpu", "auto", "auto", ("mixed_bfloat16", True)),
-        ("cpu", "mixed_bfloat16", True, ("mixed_bfloat16", True)),
-        ("gpu", "float32", False, ("float32", False)),
+        ("cpu", "auto", "auto", ("float32", False, "avx2")),
+        ("gpu", "auto", "auto", ("mixed_bfloat16", True, "native")),
+        ("cpu", "mixed_bfloat16", True, ("mixed_bfloat16", True, "native")),
+        ("gpu", "float32", False, ("float32", False, "avx2")),
     ],
 )
-def test_precision_and_xla_follow_the_device_unless_they_are_set(settings, device, precision, jit, decided):
+def test_precision_and_xla_follow_the_device_unless_they_are_set_and_half_precision_takes_every_instruction(
+    settings, device, precision, jit, decided
+):
     changes = {"train.device": device, "train.precision": precision, "train.jit": jit}
     train = backend.decided(settings(**changes).train)
-    assert (train.precision, train.jit) == decided
+    assert (train.precision, train.jit, train.instruction_set) == decided
 
 
 @pytest.mark.parametrize(

@@ -19,10 +19,10 @@ import resnet
 from stages import backend
 from stages.checkpoints import store
 from stages.errors import BadInput
-from stages.fingerprint import instruction_set
 from stages.params import load
 from stages.prepared import MANIFEST, Labelled
 from stages.provenance import sha256
+from stages.same_bits import instruction_set
 from stages.train import enough_memory, make_recipe, summary, warn_of_chance
 
 ROOT = Path(__file__).parents[2]
