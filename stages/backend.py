@@ -20,8 +20,8 @@ def start(
     device: str,
     deterministic: bool,
     seed: int,
+    instruction_set: str,
     devices: int = 1,
-    instruction_set: str = "avx2",
 ) -> None:
     """Start TensorFlow on so many devices with a fixed number of threads; everything random follows the seed.
 
@@ -67,8 +67,9 @@ def decided(settings: TrainParams) -> TrainParams:
     known = settings.model_copy(
         update={name: value for name, value in automatic.items() if getattr(settings, name) == "auto"}
     )
-    # Half precision is made of instructions that AVX2 lacks.
-    return known.model_copy(update={"instruction_set": "native"}) if known.precision != "float32" else known
+    # Half precision is made of instructions that AVX2 lacks, and XLA has its own choice of them.
+    unlimited = known.precision != "float32" or known.jit
+    return known.model_copy(update={"instruction_set": "native"}) if unlimited else known
 
 
 def is_emulated(precision: str, device: str, instruction_set: Iterable[str]) -> bool:

@@ -68,7 +68,8 @@ def run(settings: EvaluateParams, distance: int, seed: int, model_file: Path, ou
     tested = rows_of_test(MANIFEST, test, distance)
     with runlog.timed("evaluate") as record:
         # Inference is deterministic by itself, and so are a few steps; op determinism would only slow them.
-        backend.start(threads=settings.threads, device="cpu", deterministic=False, seed=seed)
+        # What a model is worth should not depend on the CPU that it is asked on.
+        backend.start(threads=settings.threads, device="cpu", deterministic=False, seed=seed, instruction_set="avx2")
         model = open_model(model_file, test.images, classes)
         measured = Measured(
             predict(model, test.images, settings.batch_size),

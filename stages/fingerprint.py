@@ -16,7 +16,7 @@ from stages.same_bits import instruction_set
 # Changing these changes nothing in what is trained.
 INDIFFERENT = {"checkpoint_seconds", "tensorboard"}
 LIBRARIES = ("keras", "tensorflow", "numpy")
-SWITCHES = ("TF_ENABLE_ONEDNN_OPTS", "ONEDNN_MAX_CPU_ISA", "XLA_FLAGS", "OMP_NUM_THREADS")
+SWITCHES = ("TF_ENABLE_ONEDNN_OPTS", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "XLA_FLAGS", "OMP_NUM_THREADS")
 
 
 def ingredients(params: Params, data: Iterable[Path]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What makes one CPU's results another's to the bit, as far as TensorFlow chooses by the CPU it finds."""
 
 import os
+import sys
 from typing import Any
 
 import numpy as np
@@ -13,13 +14,16 @@ Tensor = Any
 def keep_to_avx2() -> None:
     """Have oneDNN, which writes its kernels for the CPU at hand, add up in the order of one without AVX-512.
 
-    It asks once, so TensorFlow must not have been imported yet.
+    Raises:
+        RuntimeError: TensorFlow is imported already, and oneDNN asks for its limit once.
     """
+    if "tensorflow" in sys.modules and os.environ.get(LIMIT) != "AVX2":
+        raise RuntimeError(f"expected to set {LIMIT} before TensorFlow is imported, but it is")
     os.environ[LIMIT] = "AVX2"
 
 
 def instruction_set() -> list[str]:
-    """What of this CPU may shape a result, by NumPy's names."""
+    """What of this CPU may shape what oneDNN works out, by NumPy's names."""
     simd = np.show_config(mode="dicts")["SIMD Extensions"]
     names = [*simd.get("baseline", []), *simd.get("found", [])]
     limited = os.environ.get(LIMIT) == "AVX2"
@@ -27,7 +31,7 @@ def instruction_set() -> list[str]:
 
 
 def normalise_by_exact_roots() -> None:
-    """Have Keras' normalisation divide by a root wherever it multiplies by TensorFlow's inverse root.
+    """Have Keras' BatchNormalization divide by a root where it multiplies by TensorFlow's inverse root.
 
     That one starts from the CPU's own estimate, of which Intel and AMD have different ones, and a third of the values
     differ in their last bit. Of a root and of a division IEEE 754 says every bit.
@@ -44,10 +48,13 @@ def _batch_normalization(
     offset: Tensor | None,
     scale: Tensor | None,
     variance_epsilon: float,
+    name: str | None = None,
 ) -> Tensor:
-    """TensorFlow's function of this name, as Keras calls it."""
+    """TensorFlow's function of this name."""
     import tensorflow as tf
 
-    factor = (1.0 if scale is None else scale) / tf.sqrt(variance + variance_epsilon)
+    root = tf.sqrt(variance + variance_epsilon)
+    # Of a plain division by a root a graph makes a product with the inverse root again.
+    factor = tf.math.divide_no_nan(tf.ones_like(root) if scale is None else scale, root)
     shift = (0.0 if offset is None else offset) - mean * factor
-    return x * factor + shift
+    return tf.add(x * factor, shift, name=name)

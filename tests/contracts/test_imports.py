@@ -38,7 +38,7 @@ def test_importing_a_module_does_not_import_what_it_may_never_need(module, heavy
 def test_the_stages_keras_comes_without_the_libraries_of_its_adapters_which_can_be_imported_later():
     code = (
         "import sys; from stages import backend; "
-        "backend.start(threads=1, device='cpu', deterministic=True, seed=0); "
+        "backend.start(threads=1, device='cpu', deterministic=True, seed=0, instruction_set='avx2'); "
         "assert 'keras' in sys.modules; assert not {'jax', 'sklearn'} & sys.modules.keys(); "
         "from sklearn.metrics import f1_score"
     )

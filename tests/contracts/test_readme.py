@@ -113,6 +113,8 @@ TESTS = {
     "it runs twice, in two processes or two clones": [
         "stages/test_backend.py::test_with_determinism_on_two_processes_train_the_same_bits",
         "end_to_end/test_dvc.py::test_a_forced_repro_makes_every_byte_again",
+        "stages/test_same_bits.py::test_onednn_keeps_to_the_instructions_that_are_recorded_and_to_avx2_if_asked",
+        "stages/test_same_bits.py::test_keras_normalises_by_roots_and_divisions_that_are_exact_on_every_cpu",
     ],
     "it serves for months, or trains for days": [
         "orchestration/test_long_life.py::test_many_flow_runs_in_one_served_process_leave_nothing_behind_that_grows",

@@ -39,6 +39,8 @@ KNOWN = {
     "train.sampling": "shuffled",
     "train.crop_padding": 2,
     "train.keep": "last",
+    "train.precision": "auto",
+    "train.instruction_set": "avx2",
     "train.patience": None,
     "evaluate.calibration_bins": 10,
     "evaluate.bootstrap.resamples": 100,

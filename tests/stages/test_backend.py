@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 TRAINING = """
 import hashlib
 from stages import backend
-backend.start(threads=2, device="cpu", deterministic=True, seed=3)
+backend.start(threads=2, device="cpu", deterministic=True, seed=3, instruction_set="avx2")
 import numpy as np
 import resnet
 from tensorflow.python.framework.config import is_op_determinism_enabled
@@ -27,7 +27,7 @@ STEP = """
 import sys
 from stages import backend
 count = int(sys.argv[1])
-backend.start(threads=2, device="cpu", devices=count, deterministic=True, seed=3)
+backend.start(threads=2, device="cpu", devices=count, deterministic=True, seed=3, instruction_set="avx2")
 import keras
 import numpy as np
 from resnet.training import OPTIMIZERS
@@ -69,7 +69,7 @@ def test_gpus_that_are_not_there_are_not_waited_for(device, count):
 from stages import backend
 from stages.errors import BadInput
 try:
-    backend.start(threads=1, device="{device}", devices={count}, deterministic=False, seed=0)
+    backend.start(threads=1, device="{device}", devices={count}, deterministic=False, seed=0, instruction_set="avx2")
     print("started")
 except BadInput as error:
     print(error)
@@ -91,9 +91,10 @@ def test_with_determinism_on_two_processes_train_the_same_bits():
         ("gpu", "auto", "auto", ("mixed_bfloat16", True, "native")),
         ("cpu", "mixed_bfloat16", True, ("mixed_bfloat16", True, "native")),
         ("gpu", "float32", False, ("float32", False, "avx2")),
+        ("cpu", "float32", True, ("float32", True, "native")),
     ],
 )
-def test_precision_and_xla_follow_the_device_unless_they_are_set_and_half_precision_takes_every_instruction(
+def test_precision_and_xla_follow_the_device_unless_they_are_set_and_with_either_every_instruction(
     settings, device, precision, jit, decided
 ):
     changes = {"train.device": device, "train.precision": precision, "train.jit": jit}
