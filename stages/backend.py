@@ -63,7 +63,11 @@ def start(
 def decided(settings: TrainParams) -> TrainParams:
     """Decide what params.yaml leaves to us: mixed precision and XLA pay on a GPU, and slow most CPUs."""
     on_gpu = settings.device == "gpu"
-    automatic = {"precision": "mixed_bfloat16" if on_gpu else "float32", "jit": on_gpu}
+    # Keras leaves XLA out while TensorFlow is deterministic.
+    automatic = {
+        "precision": "mixed_bfloat16" if on_gpu else "float32",
+        "jit": on_gpu and not settings.deterministic,
+    }
     known = settings.model_copy(
         update={name: value for name, value in automatic.items() if getattr(settings, name) == "auto"}
     )

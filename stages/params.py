@@ -211,6 +211,11 @@ class TrainParams(Section):
                 f"batch_size {self.batch_size} cannot be shared equally among devices {self.devices}; "
                 "make it a multiple of them"
             )
+        if self.jit is True and self.deterministic:
+            raise ValueError(
+                "jit: true asks for XLA, which Keras leaves out while TensorFlow is deterministic; "
+                "set jit: auto, or deterministic: false"
+            )
         if self.class_weights == self.sampling == "balanced":
             raise ValueError("class_weights and sampling make up for rare classes both; leave one of them balanced")
         return self

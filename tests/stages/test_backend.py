@@ -85,20 +85,22 @@ def test_with_determinism_on_two_processes_train_the_same_bits():
 
 
 @pytest.mark.parametrize(
-    ("device", "precision", "jit", "decided"),
+    ("device", "deterministic", "precision", "jit", "decided"),
     [
-        ("cpu", "auto", "auto", ("float32", False, "avx2")),
-        ("gpu", "auto", "auto", ("mixed_bfloat16", True, "native")),
-        ("cpu", "mixed_bfloat16", True, ("mixed_bfloat16", True, "native")),
-        ("gpu", "float32", False, ("float32", False, "avx2")),
-        ("cpu", "float32", True, ("float32", True, "native")),
+        ("cpu", True, "auto", "auto", ("float32", False, "avx2")),
+        ("cpu", False, "auto", "auto", ("float32", False, "avx2")),
+        ("gpu", False, "auto", "auto", ("mixed_bfloat16", True, "native")),
+        ("gpu", True, "auto", "auto", ("mixed_bfloat16", False, "native")),
+        ("cpu", False, "mixed_bfloat16", True, ("mixed_bfloat16", True, "native")),
+        ("cpu", False, "float32", True, ("float32", True, "native")),
+        ("gpu", False, "float32", False, ("float32", False, "avx2")),
     ],
 )
 def test_precision_and_xla_follow_the_device_unless_they_are_set_and_with_either_every_instruction(
-    settings, device, precision, jit, decided
+    settings, device, deterministic, precision, jit, decided
 ):
-    changes = {"train.device": device, "train.precision": precision, "train.jit": jit}
-    train = backend.decided(settings(**changes).train)
+    changes = {"device": device, "deterministic": deterministic, "precision": precision, "jit": jit}
+    train = backend.decided(settings(**{f"train.{name}": value for name, value in changes.items()}).train)
     assert (train.precision, train.jit, train.instruction_set) == decided
 
 
