@@ -8,21 +8,17 @@ import pandas as pd
 
 from pipeline import gate
 from pipeline.champion import CLASSES, MANIFEST, PREDICTIONS
-from pipeline.errors import PipelineError
+from pipeline.errors import Incomparable, PipelineError
+from pipeline.pairing import IMAGE, new_to_both, once
 from pipeline.sides import Side
 from stages.intervals import bootstrap
 from stages.params import Params
 from stages.prepared import PREPARED, images_file
 from stages.scores import scores_of_resamples
-from stages.splits import TEST, TRAIN, VALIDATION
+from stages.splits import TEST
 from stages.thumbnails import data_uri
 
-IMAGE = ["sha256", "label"]
 ANSWER = ["path", "predicted", "confidence", "correct", "probabilities"]
-
-
-class Incomparable(PipelineError):
-    """There is no image on which the two can be held against each other."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +52,7 @@ def of_both(former: Side, new: Side) -> pd.DataFrame:
     both = theirs.merge(own, on=IMAGE, suffixes=("_former", "_new"), validate="one_to_one")
     if both.empty:
         raise Incomparable(f"no test image is the same, of {len(theirs):,} and {len(own):,}")
-    # As the gate does it.
-    both = both[~both["sha256"].isin(_trained_on(former) | _trained_on(new))].reset_index(drop=True)
+    both = new_to_both(both, former.table(MANIFEST), new.table(MANIFEST))
     if both.empty:
         raise Incomparable("every test image that is the same is in the training data of one of the two")
     return both
@@ -120,13 +115,7 @@ def _answers(side: Side) -> pd.DataFrame:
     found = side.table(PREDICTIONS)
     if lacking := [name for name in (*IMAGE, *ANSWER) if name not in found]:
         raise Incomparable(f"{PREDICTIONS} of {side}, of another version of this code, lacks {', '.join(lacking)}")
-    return found[[*IMAGE, *ANSWER]].drop_duplicates(IMAGE)
-
-
-def _trained_on(side: Side) -> set[str]:
-    manifest = side.table(MANIFEST)
-    # Validation images choose the epoch that is kept, so they are part of training.
-    return set(manifest.loc[manifest["split"].isin([TRAIN, VALIDATION]), "sha256"])
+    return once(found[[*IMAGE, *ANSWER]])
 
 
 def _some(names: set[str]) -> str:

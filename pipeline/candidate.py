@@ -13,16 +13,15 @@ from typing import Any
 import pandas as pd
 
 from pipeline import champion, gate, registry
-from pipeline.champion import CLASSES, MANIFEST, MODEL, PREDICTIONS, Champion, Incomparable
+from pipeline.champion import CLASSES, MANIFEST, MODEL, PREDICTIONS, Champion
 from pipeline.drift import drift
-from pipeline.errors import PipelineError
+from pipeline.errors import Incomparable, PipelineError
+from pipeline.pairing import IMAGE, new_to_both, once
 from pipeline.processes import Say, supervised
-from pipeline.project import settings
+from pipeline.project import EVALUATION, settings
 from stages.params import Params
 
-EVALUATION = "metrics/evaluate.json"
 A_PERSONS_WORD = "python -m pipeline promote REV, or rollback, is a person's word"
-IMAGE = ["sha256", "label"]
 
 
 def judge(folder: Path, say: Say, held: int | None = None) -> gate.Verdict:
@@ -68,17 +67,16 @@ def _against(former: Champion, folder: Path, params: Params, say: Say, held: int
         raise Incomparable(f"{former.version} knows other classes")
     manifest, former_manifest = pd.read_parquet(folder / MANIFEST), former.manifest()
     moved = drift(former_manifest, manifest, params.gate.drift_warning)
-    both = _answers_of_both(former, folder, say, held)
-    new_to_both = both[~both["sha256"].isin(_seen_in_training(manifest) | _seen_in_training(former_manifest))]
-    if new_to_both.empty:
+    both = new_to_both(_answers_of_both(former, folder, say, held), manifest, former_manifest)
+    if both.empty:
         raise Incomparable("every test image is in the training data of one of the models, so that nothing can be said")
     difference = gate.compare(
-        new_to_both["correct"].to_numpy(bool),
-        new_to_both["champion"].to_numpy(bool),
+        both["correct"].to_numpy(bool),
+        both["champion"].to_numpy(bool),
         params.gate.confidence,
         params.seed,
     )
-    floors = _floors(folder, new_to_both, _time_against(former, folder, say, held))
+    floors = _floors(folder, both, _time_against(former, folder, say, held))
     verdict = gate.decide(floors, difference, params.gate)
     if warned := moved[moved["warning"]]["feature"].tolist():
         verdict = verdict.because(f"mind that the images have changed in {', '.join(warned)}")
@@ -91,18 +89,12 @@ def _against(former: Champion, folder: Path, params: Params, say: Say, held: int
 
 def _answers_of_both(former: Champion, folder: Path, say: Say, held: int | None) -> pd.DataFrame:
     """A row a test image: whether the candidate is right (`correct`), and whether the champion is (`champion`)."""
-    own = pd.read_parquet(folder / PREDICTIONS)[[*IMAGE, "correct"]].drop_duplicates(IMAGE)
-    theirs = former.predictions()
+    own, theirs = once(pd.read_parquet(folder / PREDICTIONS)), once(former.predictions())
     if len(own.merge(theirs, on=IMAGE)) < len(own):
         say(f"the test images have changed: {former.version} is evaluated on the new ones first")
-        theirs = former.predictions_on_images_of(folder, say, held)
-    theirs = theirs[[*IMAGE, "correct"]].rename(columns={"correct": "champion"}).drop_duplicates(IMAGE)
+        theirs = once(former.predictions_on_images_of(folder, say, held))
+    own, theirs = own[[*IMAGE, "correct"]], theirs[[*IMAGE, "correct"]].rename(columns={"correct": "champion"})
     return own.merge(theirs, on=IMAGE, validate="one_to_one")
-
-
-def _seen_in_training(manifest: pd.DataFrame) -> set[str]:
-    # Validation images choose the epoch that is kept, so they are part of training.
-    return set(manifest.loc[manifest["split"].isin(["train", "validation"]), "sha256"])
 
 
 def _floors(folder: Path, predictions: pd.DataFrame, time: dict[str, Any] | None = None) -> gate.Candidate:

@@ -10,7 +10,7 @@ import pandas as pd
 from ruamel.yaml import YAML
 
 from pipeline import dvc, git, registry
-from pipeline.errors import PipelineError
+from pipeline.errors import Incomparable, PipelineError
 from pipeline.processes import Say, supervised
 from pipeline.project import PARAMS
 
@@ -18,10 +18,6 @@ MODEL = "models/model.keras"
 PREDICTIONS = "data/predictions.parquet"
 MANIFEST = "data/manifest.parquet"
 CLASSES = "data/prepared/classes.json"
-
-
-class Incomparable(PipelineError):
-    """A candidate cannot be held against the champion."""
 
 
 @dataclass(frozen=True)

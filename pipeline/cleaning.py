@@ -11,9 +11,8 @@ from pipeline import dvc, flow_runs, registry
 from pipeline.checkout import remove_left_behind
 from pipeline.git import commit_of, git
 from pipeline.lock import only_run
-from pipeline.project import Project
+from pipeline.project import RETRAININGS, Project
 from pipeline.publication import Publication
-from pipeline.retraining import BRANCHES
 
 
 @dataclass
@@ -51,7 +50,7 @@ def clean(project: Project, keep: int) -> Removed:
 
 def _old_branches(project: Project, keep: int) -> list[str]:
     order = ("--sort=-refname", "--format=%(objectname) %(refname:short) %(worktreepath)")
-    listed = git(project.main, "for-each-ref", *order, f"refs/heads/{BRANCHES}/").splitlines()
+    listed = git(project.main, "for-each-ref", *order, f"refs/heads/{RETRAININGS}/").splitlines()
     registered = {version.commit for version in registry.versions(project.main)}
     waiting = set(Publication(project, print).waiting())
     old = []
@@ -130,7 +129,7 @@ def _remove_with_empty_folder(path: Path) -> None:
 
 
 def _remove_logs(project: Project, keep: int) -> int:
-    folder = project.logs / BRANCHES
+    folder = project.logs / RETRAININGS
     old = sorted((path for path in folder.iterdir() if path.is_dir()), reverse=True)[keep:] if folder.is_dir() else []
     for path in old:
         shutil.rmtree(path)

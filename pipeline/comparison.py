@@ -15,7 +15,7 @@ from pipeline import answers, changes, dvc
 from pipeline.champion import CLASSES, MANIFEST
 from pipeline.drift import drift
 from pipeline.errors import PipelineError
-from pipeline.project import PARAMS, Project
+from pipeline.project import EVALUATION, PARAMS, Project
 from pipeline.sides import WORKSPACE, Side, choose
 from pipeline.times import times
 from stages import pages
@@ -23,7 +23,6 @@ from stages.errors import BadInput
 from stages.outputs import write_text
 from stages.params import Params, load
 
-EVALUATION = "metrics/evaluate.json"
 Found = dict[str, Any]
 
 
@@ -77,7 +76,7 @@ def gather(project: Project, former: Side, new: Side, settings: Params) -> Found
 
 def print_summary(page: Path, found: Found) -> None:
     """Print the metrics on the same images, or where there are none, those of each evaluation; and the page's path."""
-    console = Console(highlight=False, width=120)
+    console = Console(highlight=False, markup=False, width=120)
     former, new, paired = str(found["former"]), str(found["new"]), found["paired"]
     if paired:
         table = Table("metric", former, new, "difference", f"{found['level']:.0%} interval", box=None)
@@ -92,10 +91,10 @@ def print_summary(page: Path, found: Found) -> None:
             table.add_row(row["name"], row["former"], row["new"])
         console.print(table)
     for sentence in dict.fromkeys(found["missing"].values()):
-        console.print(f"missing on the page: {sentence}", soft_wrap=True, markup=False)
+        console.print(f"missing on the page: {sentence}", soft_wrap=True)
     if found["stale"]:
         console.print(f"mind that {', '.join(found['stale'])} of the workspace is out of date: dvc repro")
-    console.print(str(page), soft_wrap=True, markup=False)
+    console.print(str(page), soft_wrap=True)
 
 
 def _refuse_without_results(side: Side) -> None:

@@ -12,7 +12,7 @@ from pipeline import dvc
 from pipeline.errors import DvcFailed, PipelineError
 from pipeline.git import git, read
 from pipeline.processes import Say
-from pipeline.project import Project
+from pipeline.project import PARAMS, Project
 
 
 def update(project: Project, folder: Path, newest: str | None, say: Say, held: int | None = None) -> list[str]:
@@ -104,14 +104,23 @@ def _copy(source: Path, to: Path) -> None:
 def _refuse_data_that_is_not_versioned(folder: Path) -> None:
     with dvc.repository(folder) as repo:
         deps = [dep for stage in repo.index.stages for dep in stage.deps if dep.protocol == "local"]
-        missing = [str(dep.def_path) for dep in deps if not dep.exists and not _is_an_output(repo, dep.fs_path)]
+        read = [(str(dep.def_path), dep.fs_path) for dep in deps]
+        read += [(weights, str(folder / weights)) for weights in _first_weights(folder)]
+        missing = [name for name, path in read if not Path(path).exists() and not _is_an_output(repo, path)]
     if missing and Path(missing[0]).is_absolute():
-        raise PipelineError(f"{missing[0]}, which dvc.yaml reads, is not there; is the disk mounted?")
+        raise PipelineError(f"{missing[0]}, which the pipeline reads, is not there; is the disk mounted?")
     if missing:
         raise PipelineError(
             f"{missing[0]} is versioned by neither git nor DVC, so that no commit can have been trained on it; "
             f"`dvc add {missing[0]}` and commit {missing[0]}.dvc, or give an absolute path"
         )
+
+
+def _first_weights(folder: Path) -> list[str]:
+    """The file that a training is to start from, which is pinned by its hash and no dep."""
+    params = YAML(typ="safe", pure=True).load(folder / PARAMS) or {}
+    weights = params.get("model", {}).get("weights")
+    return [] if weights in (None, "imagenet") else [weights]
 
 
 def _is_an_output(repo: Repo, path: str) -> bool:

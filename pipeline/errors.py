@@ -7,6 +7,10 @@ class PipelineError(Exception):
     """Something is not as it must be; the message says what was expected, what came, and what to do."""
 
 
+class Incomparable(PipelineError):
+    """Two models cannot be held against each other."""
+
+
 class GitFailed(PipelineError):
     """A git command did not do what it was asked."""
 

@@ -7,8 +7,8 @@ from rich.table import Table
 
 from pipeline import dvc, registry
 from pipeline.errors import PipelineError
+from pipeline.project import EVALUATION
 
-EVALUATION = "metrics/evaluate.json"
 SHOWN = ("accuracy", "loss", "macro_f1", "ece")
 
 

@@ -9,6 +9,9 @@ from stages.errors import BadInput
 from stages.params import Params, load
 
 PARAMS = "params.yaml"
+EVALUATION = "metrics/evaluate.json"
+# As retrainings name their branches and the folders of their logs.
+RETRAININGS = "retrain"
 
 
 @dataclass(frozen=True)

@@ -42,9 +42,7 @@ class Publication:
         try:
             # The data first, so that nobody ever pulls a branch whose data is not there.
             dvc.run(folder, ["push"], self.say, self.held)
-            tags = git(self.project.main, "tag", "--list", f"{ARTIFACT}@*", f"{ARTIFACT}#*").splitlines()
-            refs = [f"refs/heads/{branch}", *(f"refs/tags/{tag}" for tag in tags)]
-            git(self.project.main, "push", "--quiet", remote, *refs)
+            git(self.project.main, "push", "--quiet", remote, f"refs/heads/{branch}", *self._tags(remote))
         except PipelineError as error:
             raise type(error)(f"{error}; {stays}") from error
         self._write([name for name in self.waiting() if name != branch])
@@ -55,5 +53,24 @@ class Publication:
             with checkout(self.project, commit_of(self.project.main, branch), "publication") as folder:
                 self.publish(branch, folder)
 
+    def _tags(self, remote: str) -> list[str]:
+        """The registry's tags, none of which may mean something else on the remote."""
+        patterns = [f"refs/tags/{ARTIFACT}@*", f"refs/tags/{ARTIFACT}#*"]
+        own = _named(git(self.project.main, "for-each-ref", "--format=%(objectname) %(refname)", *patterns))
+        theirs = _named(git(self.project.main, "ls-remote", "--refs", remote, *patterns))
+        for name in sorted(own.keys() & theirs.keys()):
+            if own[name] != theirs[name]:
+                tag = name.removeprefix("refs/tags/")
+                raise PipelineError(
+                    f"the tag {tag} on {remote} is not the one here, as another machine has promoted too; "
+                    f"git tag --delete '{tag}', git fetch {remote} --tags, then python -m pipeline promote REV"
+                )
+        return list(own)
+
     def _write(self, names: list[str]) -> None:
         self._file.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+
+
+def _named(listed: str) -> dict[str, str]:
+    """The object that each ref names, of git's lines of an object and a ref."""
+    return {name: found for found, name in (line.split() for line in listed.splitlines())}

@@ -102,7 +102,7 @@ def show(result: Result, report: Path | None) -> None:
 
 def print_result(result: Result) -> None:
     """Print what a person wants to know at the end of a run."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     if result.stages:
         stages = Table("stage", "state", "seconds", box=None)
         for stage in result.stages:

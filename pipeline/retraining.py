@@ -19,13 +19,11 @@ from pipeline.flow import WAITS, judge, run_stages
 from pipeline.git import commit_of, git, name_the_author
 from pipeline.lock import AnotherRun, Held, only_run
 from pipeline.notification import notify as tell
-from pipeline.project import Project, find, settings
+from pipeline.project import RETRAININGS, Project, find, settings
 from pipeline.publication import Publication
 
 if TYPE_CHECKING:
     from pipeline.gate import Verdict
-
-BRANCHES = "retrain"
 
 
 @flow(name="retrain", log_prints=False)
@@ -76,7 +74,7 @@ def _retrain(
     log = get_run_logger()
     tip = commit_of(project.folder, revision)
     name = datetime.now(UTC).strftime("%Y-%m-%dT%H%M%SZ")
-    branch = f"{BRANCHES}/{name}"
+    branch = f"{RETRAININGS}/{name}"
     _refuse_a_name_that_is_taken(project, branch)
     publication = Publication(project, log.info, held)
     if push:
@@ -99,7 +97,7 @@ def _retrain(
 
 
 def _train_and_judge(project: Project, folder: Path, name: str, held: int, timeout: float | None) -> results.Result:
-    branch = f"{BRANCHES}/{name}"
+    branch = f"{RETRAININGS}/{name}"
     try:
         stages = run_stages(folder, held, timeout)
         verdict = judge(folder, held)
@@ -152,10 +150,10 @@ def _put_in_order(project: Project, held: Held, notify: str | None) -> None:
 
 def _refuse_a_name_that_is_taken(project: Project, branch: str) -> None:
     taken = git(
-        project.main, "for-each-ref", "--format=%(refname:short)", f"refs/heads/{branch}", f"refs/heads/{BRANCHES}"
+        project.main, "for-each-ref", "--format=%(refname:short)", f"refs/heads/{branch}", f"refs/heads/{RETRAININGS}"
     )
     for name in taken.splitlines():
-        if name in (branch, BRANCHES):
+        if name in (branch, RETRAININGS):
             raise PipelineError(
                 f"the branch {name} exists, so {branch} cannot be made; rename it: git branch -m {name} {name}-old"
             )
@@ -164,7 +162,7 @@ def _refuse_a_name_that_is_taken(project: Project, branch: str) -> None:
 def _newest(project: Project, tip: str) -> str | None:
     """The newest retraining of a commit."""
     order = ("--sort=-refname", "--count=1", f"--contains={tip}", "--format=%(refname:short)")
-    return git(project.main, "for-each-ref", *order, f"refs/heads/{BRANCHES}/") or None
+    return git(project.main, "for-each-ref", *order, f"refs/heads/{RETRAININGS}/") or None
 
 
 def _same_inputs(folder: Path, newest: str | None, tip: str) -> str | None:
@@ -208,7 +206,7 @@ def _commit(folder: Path, branch: str, verdict: "Verdict") -> str:
 
 def _keep_for_people(project: Project, folder: Path, name: str) -> None:
     """Copy the pages and logs of a run to where they outlive its checkout."""
-    kept = project.logs / BRANCHES / name
+    kept = project.logs / RETRAININGS / name
     kept.mkdir(parents=True, exist_ok=True)
     for page in (*(folder / "reports").glob("*.html"), *(folder / "logs").glob("*.json")):
         shutil.copyfile(page, kept / page.name)

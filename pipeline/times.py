@@ -5,11 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.git import git
-from pipeline.project import Project
+from pipeline.project import RETRAININGS, Project
 from pipeline.sides import Side
-
-# As retrainings name their branches and the folders of their logs.
-RETRAININGS = "retrain"
 
 
 def times(project: Project, side: Side) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from dvc_objects.errors import ObjectFormatError
 
 from pipeline import dvc, registry
 from pipeline.git import commit_of, git
-from pipeline.project import Project
+from pipeline.project import RETRAININGS, Project
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,6 @@ def _incomplete(project: Project) -> list[Finding]:
 
 
 def _kept(project: Project) -> dict[str, str]:
-    branches = git(project.main, "for-each-ref", "--format=%(refname:short)", "refs/heads/retrain/").splitlines()
+    branches = git(project.main, "for-each-ref", "--format=%(refname:short)", f"refs/heads/{RETRAININGS}/").splitlines()
     named = {str(version): version.commit for version in registry.versions(project.main)}
     return named | {branch: commit_of(project.main, branch) for branch in branches}

@@ -158,6 +158,15 @@ def test_when_the_test_images_have_changed_the_champion_is_evaluated_on_the_new_
     assert (difference["images"], difference["accuracy"], difference["champion_accuracy"]) == (400, 1.0, 0.75)
 
 
+def test_a_test_image_that_the_champion_saw_twice_hides_no_new_one(miniature):
+    miniature.reign(knows=range(350), test=[*range(399), 0])
+    miniature.train(knows=range(390))
+    said = []
+    verdict = miniature.judge(said)
+    assert any("the test images have changed" in line for line in said)
+    assert verdict.numbers["difference"]["images"] == 400
+
+
 def test_when_test_images_have_only_gone_the_rest_is_compared(miniature):
     miniature.reign(knows=range(350), test=range(400))
     miniature.train(knows=range(350), test=range(200, 400))

@@ -141,6 +141,21 @@ def test_data_that_nobody_has_versioned_is_refused_with_what_to_do(small):
         news(small)
 
 
+def test_weights_to_start_from_are_versioned_too(small):
+    small.write("begun.keras", "weights")
+    small.write(".gitignore", small.read(".gitignore") + "/begun.keras\n")
+    small.write("params.yaml", small.read("params.yaml") + "model: {weights: begun.keras}\n")
+    small.commit()
+    with pytest.raises(
+        PipelineError, match=r"^begun.keras is versioned by neither git nor DVC.* `dvc add begun.keras`"
+    ):
+        news(small)
+    with small.dvc() as repo:
+        repo.add(str(small.folder / "begun.keras"))
+    small.commit()
+    assert news(small) == []
+
+
 def test_an_absolute_path_that_is_not_there_is_told_as_such(small, source):
     small.write(
         "dvc.yaml", small.read("dvc.yaml").replace("deps: [data/words.txt]", f"deps: [{source}, data/words.txt]")
@@ -148,7 +163,7 @@ def test_an_absolute_path_that_is_not_there_is_told_as_such(small, source):
     small.commit()
     assert news(small) == []
     source.rename(source.with_name("away"))
-    with pytest.raises(PipelineError, match=f"^{source}, which dvc.yaml reads, is not there"):
+    with pytest.raises(PipelineError, match=f"^{source}, which the pipeline reads, is not there"):
         news(small)
 
 

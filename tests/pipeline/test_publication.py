@@ -69,7 +69,7 @@ def test_no_branch_is_pushed_whose_data_could_not_be(retrained):
 def test_what_could_not_be_pushed_is_pushed_next_time(retrained):
     origin = retrained.folder.parent / "origin.git"
     origin.rename(origin.with_name("away.git"))
-    with pytest.raises(GitFailed, match=f"(?s)git push .*; {BRANCH} stays here, and is pushed with the next run"):
+    with pytest.raises(GitFailed, match=f"(?s)git ls-remote .*; {BRANCH} stays here, and is pushed with the next run"):
         publish(retrained)
     # The data went first.
     assert any(store(retrained).rglob("*"))
@@ -86,6 +86,32 @@ def test_what_could_not_be_pushed_is_pushed_next_time(retrained):
     # And the data again, wherever it may have gone.
     assert any(store(retrained).rglob("*"))
     assert retrained.git("worktree", "list", "--porcelain").count("worktree ") == 1
+
+
+def test_a_number_that_another_machine_gave_to_its_own_model_is_told_of_and_nothing_is_pushed(retrained, tmp_path):
+    registry.promote(retrained.folder, "main")
+    retrained.git("push", "--quiet", "origin", "refs/tags/model@v0.0.1")
+    retrained.git("tag", "--delete", "model@v0.0.1", "model#champion#1")
+    registry.promote(retrained.folder, BRANCH)
+    with pytest.raises(
+        PipelineError, match=r"the tag model@v0.0.1 on origin is not the one here, .* promote REV; .* stays"
+    ) as told:
+        publish(retrained)
+    # No waiting would help.
+    assert not isinstance(told.value, GitFailed)
+    assert pushed(retrained) == ["refs/tags/model@v0.0.1"]
+    assert waiting(retrained) == [BRANCH]
+
+    retrained.git("tag", "--delete", "model@v0.0.1", "model#champion#1")
+    retrained.git("fetch", "--quiet", "origin", "--tags")
+    registry.promote(retrained.folder, BRANCH)
+    Publication(retrained.found, print).publish_what_is_left()
+    assert pushed(retrained) == [
+        f"refs/heads/{BRANCH}",
+        "refs/tags/model#champion#1",
+        "refs/tags/model@v0.0.1",
+        "refs/tags/model@v0.0.2",
+    ]
 
 
 def test_without_a_git_remote_the_result_stays_and_it_is_said_what_to_do(small):

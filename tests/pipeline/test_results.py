@@ -60,3 +60,8 @@ def test_a_person_sees_stages_numbers_and_reasons(capsys):
         "branch retrain/x",
         "rejected: worse; too slow",
     ]
+
+
+def test_square_brackets_in_the_name_of_a_class_are_printed_as_they_are(capsys):
+    results.print_result(Result("rejected", ["of class [/cat], 0.00% are recognised, and of [dog] few"], []))
+    assert "of class [/cat], 0.00% are recognised, and of [dog] few" in capsys.readouterr().out
