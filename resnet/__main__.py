@@ -26,6 +26,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever read has enough, as `head` does; nothing is left to be flushed at the exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except MemoryError:
+        print(
+            "resnet: there is not enough memory for this model; take a smaller one, or end what else runs",
+            file=sys.stderr,
+        )
+        return 1
     except (BadInput, OSError) as error:
         print(f"resnet: {error}", file=sys.stderr)
         return 1

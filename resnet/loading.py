@@ -56,10 +56,11 @@ def load(path: Path | str) -> keras.Model:
         BadInput: No `.keras` file, a damaged one, or one that holds what it should not.
     """
     with _opened(path) as archive, tempfile.TemporaryDirectory() as folder:
-        config = json.loads(_read(archive, _CONFIG, MOST_CONFIG_BYTES))
+        # How it was compiled, which may name anything, is not looked at.
+        config = json.loads(_read(archive, _CONFIG, MOST_CONFIG_BYTES)) | {"compile_config": None}
         _check_objects(config)
         weights = archive.extract(_WEIGHTS, folder)
-        model = _build(config | {"compile_config": None}, _values_of_weights(weights))
+        model = _build(config, _values_of_weights(weights))
         with warnings.catch_warnings():
             # Keras only warns of a layer that the file has no weights for.
             warnings.simplefilter("error", UserWarning)
@@ -92,7 +93,7 @@ def _opened(path: Path | str) -> Iterator[zipfile.ZipFile]:
             _check_parts(archive.infolist())
             yield archive
     except Exception as error:  # Keras, HDF5 and zipfile raise whatever they like on what is damaged or forged
-        if isinstance(error, OSError) and error.errno in NO_ROOM:
+        if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in NO_ROOM):
             # That is no fault of the file, which is unpacked to be read.
             raise
         # Keras tells the whole config before it tells what is wrong with it.

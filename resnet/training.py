@@ -55,7 +55,8 @@ def fit(
         images: (N, H, W, 3) uint8, an array or a memory map. labels: (N,) integers below K.
 
     Raises:
-        ValueError: No images, `keep` or `patience` without validation, or the checkpoints of another training.
+        ValueError: No images, or batches that the devices cannot share; `keep` or `patience` without validation; or the
+            checkpoints of another training.
         TrainingDiverged: The loss became infinite or NaN.
 
     Source: He et al. 2015, section 4.2.
@@ -64,6 +65,8 @@ def fit(
         raise ValueError("there are no images to train on")
     if validation is None and (recipe.keep == "best" or recipe.patience is not None):
         raise ValueError("keeping the best epoch and stopping early both need validation images, and there are none")
+    if (batch := min(recipe.batch_size, len(images))) % (devices := device_count(model)):
+        raise ValueError(f"batches of {batch} images cannot be shared equally among {devices} devices")
     classes = model.output_shape[-1]
     steps = steps_per_epoch(len(images), recipe)
     schedule = learning_rate(recipe, steps)

@@ -2,8 +2,8 @@
 
 import logging
 import os
-from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from resnet.lean_import import lean_import
@@ -34,8 +34,7 @@ def start(
         BadInput: More GPUs are asked for than there are.
     """
     os.environ["KERAS_BACKEND"] = "tensorflow"
-    if instruction_set == "avx2":
-        same_bits.keep_to_avx2()
+    same_bits.limit(instruction_set)
     with lean_import():
         import keras
         import tensorflow as tf
@@ -81,6 +80,21 @@ def is_emulated(precision: str, device: str, instruction_set: Iterable[str]) -> 
     names = list(instruction_set)
     x86, avx512 = (any(name.startswith(starts) for name in names) for starts in (X86, same_bits.AVX512))
     return device == "cpu" and precision.startswith("mixed_") and x86 and not avx512
+
+
+@contextmanager
+def enough_memory(batch_size: int, advice: str) -> Iterator[None]:
+    """Say what to lower when memory runs out, on the host or on the device.
+
+    Raises:
+        BadInput: It has run out.
+    """
+    import tensorflow as tf
+
+    try:
+        yield
+    except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+        raise BadInput(f"there is not enough memory for batches of {batch_size} images; {advice}") from error
 
 
 def devices(device: str, count: int) -> AbstractContextManager[Any]:

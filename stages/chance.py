@@ -13,4 +13,5 @@ def chance(labels: Labels) -> float:
 
 def learned_nothing(accuracy: float, chance: float) -> bool:
     """Whether an accuracy is next to chance: less than a tenth of the way from there to 1."""
-    return accuracy <= chance + 0.1 * (1 - chance)
+    # Of a single class there is nothing to learn.
+    return chance < 1 and accuracy <= chance + 0.1 * (1 - chance)

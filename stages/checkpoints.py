@@ -19,6 +19,8 @@ LOCK = "lock"
 # Where DVC writes what it knows to be done; to a stage it is a file like any other.
 DVC_LOCK = Path("dvc.lock")
 _MODEL_MD5 = "model.md5"
+# The trainings are numbered as they are begun or taken up: a clock may jump back.
+_TURN = "turn"
 
 
 def store() -> Path:
@@ -44,8 +46,10 @@ def claimed(fingerprint: str, patience: float = PATIENCE_SECONDS) -> Iterator[Pa
     """
     folder = store() / fingerprint
     with alone(folder / LOCK, "this very training", patience):
-        by_age = sorted(store().iterdir(), key=_last_change, reverse=True)
-        for old in by_age[KEPT:]:
+        by_turn = sorted(store().iterdir(), key=_turn, reverse=True)
+        write_text(folder / _TURN, str(_turn(by_turn[0]) + 1))
+        others = [other for other in by_turn if other != folder]
+        for old in others[KEPT - 1 :]:
             _drop(old)
         yield folder
 
@@ -62,8 +66,10 @@ def forget_recorded() -> None:
     except OSError:
         return
     for note in store().glob(f"*/{_MODEL_MD5}"):
-        if note.read_text(encoding="utf-8") in recorded:
-            _drop(note.parent)
+        # Another checkout may do the same.
+        with contextlib.suppress(FileNotFoundError):
+            if note.read_text(encoding="utf-8") in recorded:
+                _drop(note.parent)
 
 
 def _drop(folder: Path) -> None:
@@ -73,10 +79,10 @@ def _drop(folder: Path) -> None:
             shutil.rmtree(folder)
 
 
-def _last_change(folder: Path) -> float:
+def _turn(folder: Path) -> int:
     try:
-        return folder.stat().st_mtime
-    except FileNotFoundError:
+        return int((folder / _TURN).read_text(encoding="ascii"))
+    except (OSError, ValueError):
         return 0
 
 

@@ -47,11 +47,19 @@ def predict(model: Any, images: NDArray[np.uint8], batch_size: int) -> NDArray[n
 
     Shapes:
         (N, H, W, 3), an array or a memory map, to (N, K), rows that sum to 1.
+
+    Raises:
+        BadInput: An answer is infinite or no number.
     """
     if not len(images):
         return np.empty((0, model.output_shape[-1]))
     starts = range(0, len(images), batch_size)
     batches = [model.predict_on_batch(images[start : start + batch_size]) for start in starts]
     probabilities = np.concatenate(batches, dtype=np.float64)
+    if wrong := int((~np.isfinite(probabilities)).any(axis=1).sum()):
+        raise BadInput(
+            f"what the model answers to {wrong} of {len(images)} images is no number, as something overflows; "
+            "train it for longer, or with a lower train.learning_rate"
+        )
     # float32 rows sum to 1 within its rounding only.
     return probabilities / probabilities.sum(axis=1, keepdims=True)

@@ -46,8 +46,9 @@ def jpeg(images: Images, quality: float, draw: np.random.Generator) -> Images:
 def shift(images: Images, distance: float, draw: np.random.Generator) -> Images:
     """Move each image along both axes by a share of its side, its border smeared into the gap."""
     side = images.shape[1]
-    offsets = draw.choice([-1, 1], (2, len(images), 1)) * max(1, round(distance * side))
-    rows, columns = np.clip(np.arange(side) + offsets, 0, side - 1)
+    # Drawn image by image, so that it does not matter how many come at once.
+    directions = draw.choice([-1, 1], (len(images), 2)).T[:, :, None]
+    rows, columns = np.clip(np.arange(side) + directions * max(1, round(distance * side)), 0, side - 1)
     return images[np.arange(len(images))[:, None, None], rows[:, :, None], columns[:, None, :]]
 
 

@@ -60,23 +60,25 @@ def run(settings: EvaluateParams, distance: int, seed: int, model_file: Path, ou
         distance: Bits in which the perceptual hashes of one picture may differ.
 
     Raises:
-        BadInput: The model or the images are missing or do not belong together.
+        BadInput: The model or the images are missing or do not belong together, what the model answers is no number,
+            or memory ran out.
     """
     train, validation, test = (load_split(split) for split in (TRAIN, VALIDATION, TEST))
     classes = load_classes()
     check_manifest_hash(sha256(MANIFEST))
     tested = rows_of_test(MANIFEST, test, distance)
-    with runlog.timed("evaluate") as record:
+    with runlog.timed("evaluate", out) as record:
         # Inference is deterministic by itself, and so are a few steps; op determinism would only slow them.
         # What a model is worth should not depend on the CPU that it is asked on.
         backend.start(threads=settings.threads, device="cpu", deterministic=False, seed=seed, instruction_set="avx2")
-        model = open_model(model_file, test.images, classes)
-        measured = Measured(
-            predict(model, test.images, settings.batch_size),
-            predict(model, validation.images, settings.batch_size),
-            robustness(model, test, settings.corrupted_images, settings.batch_size, seed),
-            compare_gradients(model, train, settings.gradients, seed),
-        )
+        with backend.enough_memory(settings.batch_size, "lower evaluate.batch_size"):
+            model = open_model(model_file, test.images, classes)
+            measured = Measured(
+                predict(model, test.images, settings.batch_size),
+                predict(model, validation.images, settings.batch_size),
+                robustness(model, test, settings.corrupted_images, settings.batch_size, seed),
+                compare_gradients(model, train, settings.gradients, seed),
+            )
         record["images"] = len(test.images)
     write_results(out, settings, seed, measured, tested, test.labels, validation.labels, classes)
 

@@ -4,10 +4,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from stages.classifier import predict
-from stages.corruptions import CORRUPTIONS
+from stages.corruptions import CORRUPTIONS, Corruption
 from stages.prepared import Labelled
 
 
@@ -21,13 +20,17 @@ def robustness(model: Any, test: Labelled, images: int, batch_size: int, seed: i
     chosen = np.sort(draw.permutation(len(test.images))[:images])
     sample, labels = test.images[chosen], test.labels[chosen]
 
-    def accuracy(pixels: NDArray[np.uint8]) -> float:
-        return float((predict(model, pixels, batch_size).argmax(axis=1) == labels).mean())
+    def accuracy(corrupt: Corruption, strength: float) -> float:
+        # A batch at a time, as some corruptions take 24 bytes for each of a picture's.
+        starts = range(0, len(sample), batch_size)
+        batches = (corrupt(sample[start : start + batch_size], strength, draw) for start in starts)
+        answers = np.concatenate([predict(model, batch, batch_size).argmax(axis=1) for batch in batches])
+        return float((answers == labels).mean())
 
-    whole = accuracy(sample)
+    whole = accuracy(lambda images, *_: images, 0)
     table = pd.DataFrame(
         {
-            name: [whole, *(accuracy(corrupt(sample, size, draw)) for size in strengths)]
+            name: [whole, *(accuracy(corrupt, strength) for strength in strengths)]
             for name, (corrupt, strengths) in CORRUPTIONS.items()
         }
     )

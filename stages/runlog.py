@@ -14,8 +14,8 @@ LOGS = Path("logs")
 
 
 @contextmanager
-def timed(stage: str) -> Iterator[dict[str, Any]]:
-    """Time a stage and write logs/STAGE.json; what the caller puts into the dictionary is written with it."""
+def timed(stage: str, below: Path = Path()) -> Iterator[dict[str, Any]]:
+    """Time a stage and write logs/STAGE.json below a folder, with what the caller puts into the dictionary."""
     record: dict[str, Any] = {"stage": stage, "started": datetime.now(UTC).isoformat(timespec="seconds")}
     start = time.perf_counter()
     yield record
@@ -26,5 +26,6 @@ def timed(stage: str) -> Iterator[dict[str, Any]]:
         "python": platform.python_version(),
         "versions": {name: version(name) for name in ("keras", "tensorflow", "numpy")},
     }
-    LOGS.mkdir(exist_ok=True)
-    (LOGS / f"{stage}.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    logs = below / LOGS
+    logs.mkdir(parents=True, exist_ok=True)
+    (logs / f"{stage}.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")

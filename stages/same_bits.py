@@ -8,18 +8,26 @@ import numpy as np
 
 AVX512 = ("X86_V4", "AVX512")
 LIMIT = "ONEDNN_MAX_CPU_ISA"
+# Its former name, which oneDNN still reads.
+FORMER_LIMIT = "DNNL_MAX_CPU_ISA"
 Tensor = Any
 
 
-def keep_to_avx2() -> None:
-    """Have oneDNN, which writes its kernels for the CPU at hand, add up in the order of one without AVX-512.
+def limit(instruction_set: str) -> None:
+    """Have oneDNN, which writes its kernels for the CPU at hand, do as params.yaml says, whatever the environment says.
+
+    With `avx2` it adds up in the order of a CPU without AVX-512.
 
     Raises:
         RuntimeError: TensorFlow is imported already, and oneDNN asks for its limit once.
     """
-    if "tensorflow" in sys.modules and os.environ.get(LIMIT) != "AVX2":
+    wanted = {LIMIT: "AVX2"} if instruction_set == "avx2" else {}
+    found = {name: os.environ[name] for name in (LIMIT, FORMER_LIMIT) if name in os.environ}
+    if "tensorflow" in sys.modules and found != wanted:
         raise RuntimeError(f"expected to set {LIMIT} before TensorFlow is imported, but it is")
-    os.environ[LIMIT] = "AVX2"
+    for name in found:
+        del os.environ[name]
+    os.environ.update(wanted)
 
 
 def instruction_set() -> list[str]:

@@ -58,7 +58,9 @@ def properties(rows: pd.DataFrame) -> Iterator[tuple[str, pd.Series]]:
         ("contrast", _quarters(rows["std"])),
         ("size", _sizes(rows)),
     ]
-    known += [(str(name), _parts(rows[name])) for name in rows if name not in NOT_A_PROPERTY]
+    measured = {*(name for name, _ in known), "class"}
+    given = [name for name in rows if name not in NOT_A_PROPERTY]
+    known += [(f"{name} (given)" if name in measured else str(name), _parts(rows[name])) for name in given]
     for name, parts in known:
         if parts is not None and parts.nunique() > 1:
             yield name, parts

@@ -9,13 +9,11 @@ from stages import arguments
 if __name__ == "__main__":
     arguments.read(__doc__)
 
-import contextlib
 import dataclasses
 import json
 import logging
 import math
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +37,9 @@ METRICS = Path("metrics/train.json")
 HISTORY = Path("plots/history.csv")
 TENSORBOARD = runlog.LOGS / "tensorboard"
 DIVERGED = "diverged.txt"
+SMALLER = (
+    "lower train.batch_size (and train.learning_rate in proportion) or data.image_size, or take a smaller model.name"
+)
 log = logging.getLogger(__name__)
 
 
@@ -56,6 +57,7 @@ def run(params: Params) -> None:
             "train.keep: best and train.patience need validation images, and none was drawn; "
             "raise data.validation_fraction, or set train.keep: last and train.patience: null"
         )
+    check_shares(settings, len(train.images), len(validation.images))
     backend.start(
         threads=settings.threads,
         device=settings.device,
@@ -75,7 +77,7 @@ def run(params: Params) -> None:
     from resnet.views import two_views
     from stages import pretrained
 
-    with enough_memory(settings), backend.devices(settings.device, settings.devices):
+    with backend.enough_memory(settings.batch_size, SMALLER), backend.devices(settings.device, settings.devices):
         model = create_for_training(
             params.model.name,
             precision=settings.precision,
@@ -98,6 +100,21 @@ def run(params: Params) -> None:
             metrics = write_results(finished, classes, history, settings)
             checkpoints.remember_model(folder, MODEL)
     warn_of_chance(metrics, validation if len(validation.labels) else train)
+
+
+def check_shares(settings: TrainParams, images: int, validation: int) -> None:
+    """Refuse what several devices cannot share among them."""
+    devices = settings.devices
+    if 0 < validation < devices:
+        raise BadInput(
+            f"{validation} validation images cannot be shared among train.devices, {devices}; raise "
+            "data.validation_fraction, set it to 0, or lower train.devices"
+        )
+    if images < settings.batch_size and images % devices:
+        raise BadInput(
+            f"the {images} images to train on are fewer than train.batch_size, {settings.batch_size}, and as one batch "
+            f"cannot be shared equally among train.devices, {devices}; lower either"
+        )
 
 
 def write_results(model: Any, classes: list[str], history: pd.DataFrame, settings: TrainParams) -> dict[str, Any]:
@@ -160,20 +177,6 @@ def refuse_to_diverge_again(note: Path) -> None:
             f"this training diverged before, and nothing that shapes it has changed since: {former}. To try again from "
             f"its last good checkpoint all the same, remove {note}"
         )
-
-
-@contextlib.contextmanager
-def enough_memory(settings: TrainParams) -> Iterator[None]:
-    """Say what to lower when memory runs out, on the host or on the device."""
-    import tensorflow as tf
-
-    try:
-        yield
-    except (MemoryError, tf.errors.ResourceExhaustedError) as error:
-        raise BadInput(
-            f"there is not enough memory for batches of {settings.batch_size} images; lower train.batch_size (and "
-            "train.learning_rate in proportion), lower data.image_size, or choose a smaller model.name"
-        ) from error
 
 
 def warn_of_chance(metrics: dict[str, Any], measured_on: Labelled) -> None:

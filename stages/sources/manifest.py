@@ -12,6 +12,7 @@ from stages.sources.source import Entry
 from stages.sources.table import read_table
 from stages.splits import SPLITS
 
+INFINITE = (float("inf"), float("-inf"))
 OWN = ("path", "label", "split", "group")
 _SHOWN = 3
 _LONGEST_SHOWN = 200
@@ -21,7 +22,8 @@ def read_manifest(table: Path, root: Path) -> list[Entry]:
     """List the images that a table names, each below `root`.
 
     Raises:
-        BadInput: No such table, or one too large; a column is missing, a split unknown, or a path outside of `root` or
+        BadInput: No such table, or one too large; a column is missing, a split unknown, a number
+            infinite, or a path outside of `root` or
             without a file.
     """
     rows = read_table(table)
@@ -37,7 +39,7 @@ def read_manifest(table: Path, root: Path) -> list[Entry]:
     _refuse(table, f"name a file that does not exist below data.root, {root}", rows[absent])
     splits = rows["split"] if "split" in rows else pd.Series("", rows.index)
     groups = rows["group"] if "group" in rows else pd.Series("", rows.index)
-    properties = _properties(rows.drop(columns=[name for name in OWN if name in rows]))
+    properties = _properties(table, rows.drop(columns=[name for name in OWN if name in rows]))
     listed = zip(rows["path"], rows["label"], files, splits, groups, properties, strict=True)
     return [
         Entry(path, label, file, split or None, group or None, known)
@@ -45,12 +47,14 @@ def read_manifest(table: Path, root: Path) -> list[Entry]:
     ]
 
 
-def _properties(rows: pd.DataFrame) -> list[dict[str, str | float | None]]:
+def _properties(table: Path, rows: pd.DataFrame) -> list[dict[str, str | float | None]]:
     """Read each column as numbers if all of it are, else as texts; what is empty is not known."""
-    known = rows.astype(object).where(rows != "", None)
-    for name in known:
+    known = rows.astype(object).where(rows != "", None).rename(columns=str)
+    for name in known.columns:
         with contextlib.suppress(ValueError, TypeError):
             known[name] = pd.to_numeric(known[name]).astype(float)
+        infinite = known[known[name].isin(INFINITE)]
+        _refuse(table, f"have an infinite {name}; leave empty what is not known", infinite, name)
     return [{str(name): value for name, value in row.items()} for row in known.to_dict("records")]
 
 

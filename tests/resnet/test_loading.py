@@ -250,3 +250,22 @@ def test_class_names_that_are_none_are_refused(forged, content):
     file = forged(**{"classes.json": content})
     with pytest.raises(BadInput, match="is no Keras model that can be loaded"):
         resnet.class_names(file)
+
+
+def test_how_a_model_was_compiled_does_not_matter(tmp_path, tiny):
+    model = tiny("plain20")
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.save(tmp_path / "compiled.keras")
+    loaded = resnet.load(tmp_path / "compiled.keras")
+    assert not loaded.compiled
+    for one, other in zip(model.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_lack_of_memory_is_not_blamed_on_the_file(forged, monkeypatch):
+    def greedy(*arguments, **keywords):
+        raise MemoryError
+
+    monkeypatch.setattr(keras.saving, "deserialize_keras_object", greedy)
+    with pytest.raises(MemoryError):
+        resnet.load(forged())

@@ -39,7 +39,7 @@ KNOWN = {
     "train.sampling": "shuffled",
     "train.crop_padding": 2,
     "train.keep": "last",
-    "train.precision": "auto",
+    "train.precision": "float32",
     "train.instruction_set": "avx2",
     "train.patience": None,
     "evaluate.calibration_bins": 10,

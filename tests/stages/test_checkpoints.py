@@ -132,6 +132,21 @@ def test_the_checkpoints_of_the_latest_trainings_are_kept_and_older_ones_make_ro
     assert {folder.name for folder in store().iterdir()} == {"new", *(f"{number:02}" for number in range(4, KEPT + 3))}
 
 
+def test_a_clock_that_jumps_back_does_not_make_the_newest_training_the_oldest(here):
+    for number in range(KEPT):
+        with claimed(f"{number:02}") as folder:
+            os.utime(folder, (2e9, 2e9))
+    with claimed("killed") as folder:
+        os.utime(folder, (1, 1))
+    with claimed("new"):
+        pass
+    assert {folder.name for folder in store().iterdir()} == {
+        "new",
+        "killed",
+        *(f"{number:02}" for number in range(2, KEPT)),
+    }
+
+
 def test_the_lock_of_a_folder_that_was_thrown_away_meanwhile_is_no_lock(here):
     with claimed("gone") as folder:
         waiting = (folder / "lock").open("a+")

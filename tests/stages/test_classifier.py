@@ -79,6 +79,17 @@ def test_robustness_measures_one_sample_whole_and_under_each_corruption(model_fi
     pd.testing.assert_frame_equal(table, robustness(model, test, 6, 100, seed=0))
 
 
+def test_a_model_whose_answers_are_no_numbers_is_refused(split, refusal):
+    import keras
+
+    image = keras.Input((8, 8, 3))
+    # Infinite minus infinite.
+    large = keras.layers.Rescaling(1e38)(keras.layers.Rescaling(1e38)(image))
+    answers = keras.layers.Softmax()(keras.layers.GlobalAveragePooling2D()(large))
+    told = refusal(predict, keras.Model(image, answers), split().images, 4)
+    assert "answers to 10 of 10 images is no number" in told
+
+
 def test_gradients_are_compared_layer_by_layer_and_follow_the_seed(model_file, split):
     train = split(8)
     model = open_model(model_file, train.images, CLASSES)

@@ -43,6 +43,14 @@ def test_chance_follows_the_seed(pictures, name):
     assert distance(corrupted(name, images, 3, seed=1), corrupted(name, images, 3, seed=5)) > 0
 
 
+@pytest.mark.parametrize("name", CORRUPTIONS)
+def test_what_befalls_an_image_does_not_depend_on_how_many_come_at_once(pictures, name):
+    corrupt, strengths = CORRUPTIONS[name]
+    images, draw = pictures(32), np.random.default_rng(0)
+    one_by_one = np.concatenate([corrupt(images[number : number + 1], strengths[2], draw) for number in range(3)])
+    np.testing.assert_array_equal(one_by_one, corrupted(name, images, 3))
+
+
 def test_noise_has_the_deviation_that_it_is_told():
     grey = np.full((4, 64, 64, 3), 128, np.uint8)
     assert corrupted("noise", grey, 2).std() == pytest.approx(0.08 * 255, rel=0.03)

@@ -122,6 +122,10 @@ def test_a_csv_may_be_written_in_these_ways(listed, content):
             b"path,label\n" + b"no.png,cat\n" * 7,
             ["7 rows", "does not exist below data.root, images", "'no.png'", "and 4 more"],
         ),
+        (
+            b"path,label,age\na.png,cat,3\nb.png,cat,inf\na.png,cat,-inf\n",
+            ["2 rows", "infinite age", "known: inf, -inf", "leave empty"],
+        ),
         (b"path,label\nbelow,cat\n.,cat\n,cat\n", ["3 rows", "does not exist", "'below', '.', ''"]),
         (b"path,label\na.png/b.png,cat\n", ["1 rows", "does not exist", "'a.png/b.png'"]),
         (b"path,label\n" + b"x" * 300 + b".png,cat\n", ["1 rows", "does not exist"]),

@@ -85,3 +85,10 @@ def test_five_images_have_slices_too(rows):
     found = slices(rows().head(5), np.array([True] * 4 + [False]), 0.95)
     assert found.query("property == 'brightness'")["images"].sum() == 5
     assert (found["high"] - found["low"] > 0.3).all()
+
+
+def test_a_column_of_the_name_of_what_is_measured_anyway_is_a_slice_of_its_own(rows):
+    found = measured(rows(**{"class": ["first", "second"] * 20, "brightness": ["low", "high"] * 20}))
+    names = ["brightness", "class (given)", "brightness (given)", "class"]
+    assert sorted(found["property"].unique()) == sorted(names)
+    assert found.query("property == 'class'")["value"].tolist() == ["cat", "dog"]

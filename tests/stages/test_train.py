@@ -23,7 +23,7 @@ from stages.params import load
 from stages.prepared import MANIFEST, Labelled
 from stages.provenance import sha256
 from stages.same_bits import instruction_set
-from stages.train import enough_memory, make_recipe, summary, warn_of_chance
+from stages.train import SMALLER, make_recipe, summary, warn_of_chance
 
 ROOT = Path(__file__).parents[2]
 HISTORY = pd.DataFrame(
@@ -98,6 +98,23 @@ def test_a_training_that_is_killed_goes_on_and_ends_with_the_same_files(ready, h
     assert outputs(*RESULTS) == killed
 
 
+@pytest.mark.parametrize(
+    ("devices", "batch_size", "told"),
+    [
+        (100, 100, "validation images cannot be shared among train.devices, 100"),
+        (
+            7,
+            7000,
+            "are fewer than train.batch_size, 7000, and as one batch cannot be shared equally among train.devices",
+        ),
+    ],
+)
+def test_images_that_the_devices_cannot_share_are_refused(ready, settings, run_stage, devices, batch_size, told):
+    settings(**{"train.devices": devices, "train.batch_size": batch_size})
+    done = run_stage("train")
+    assert (done.returncode, told in done.stderr) == (1, True), done.stderr
+
+
 def test_ctrl_c_says_where_the_next_run_goes_on(ready, here):
     with start_training(here) as process:
         wait_for_checkpoint(process, epoch=1)
@@ -109,7 +126,7 @@ def test_ctrl_c_says_where_the_next_run_goes_on(ready, here):
 
 def test_half_precision_is_warned_of_where_this_cpu_emulates_it(ready, here):
     file = here / "params.yaml"
-    file.write_text(file.read_text().replace("precision: auto", "precision: mixed_bfloat16"))
+    file.write_text(file.read_text().replace("precision: float32", "precision: mixed_bfloat16"))
     said = []
     with start_training(here) as process:
         for line in process.stdout:
@@ -181,7 +198,7 @@ def test_memory_that_runs_out_in_the_data_or_in_the_network_names_the_batch_size
     for work in (batches, lambda: tf.zeros(2**50)):
         with (
             pytest.raises(BadInput, match=r"batches of 32 images; lower train\.batch_size .* a smaller model\.name"),
-            enough_memory(settings),
+            backend.enough_memory(settings.batch_size, SMALLER),
         ):
             work()
 
