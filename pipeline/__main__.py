@@ -101,8 +101,8 @@ def run(_: argparse.Namespace) -> int:
     from pipeline.flow import pipeline
 
     found = project.find(Path.cwd())
-    server.check()
-    return _finish(pipeline(str(found.folder), return_state=True), found.logs / "run.json")
+    with server.for_one_run(found.folder):
+        return _finish(pipeline(str(found.folder), return_state=True), found.logs / "run.json")
 
 
 def retrain(options: argparse.Namespace) -> int:
@@ -111,9 +111,9 @@ def retrain(options: argparse.Namespace) -> int:
     from pipeline.retraining import retrain as flow
 
     found = project.find(Path.cwd())
-    server.check()
-    state = flow(**settings(options, found.folder), return_state=True)
-    return _finish(state, found.logs / "retrain.json")
+    with server.for_one_run(found.folder):
+        state = flow(**settings(options, found.folder), return_state=True)
+        return _finish(state, found.logs / "retrain.json")
 
 
 def serve(options: argparse.Namespace) -> None:
@@ -179,8 +179,8 @@ def clean(options: argparse.Namespace) -> None:
     from pipeline.cleaning import clean as remove
 
     found = project.find(Path.cwd())
-    server.check()
-    removed = remove(found, options.keep)
+    with server.for_one_run(found.folder):
+        removed = remove(found, options.keep)
     print(
         f"removed {removed.branches} branches, {removed.checkouts} checkouts, {removed.logs} folders of logs, "
         f"{removed.objects} cached objects, {removed.flow_runs} flow runs"

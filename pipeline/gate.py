@@ -11,6 +11,7 @@ from stages.params import GateParams
 
 Outcome = Literal["promoted", "rejected", "undecided"]
 RESAMPLES = 10_000
+NO_CHAMPION = "there is no champion yet, and every floor holds"
 
 
 @dataclass(frozen=True)
@@ -104,16 +105,16 @@ def worst_class(predictions: pd.DataFrame) -> tuple[str, float]:
 def decide(candidate: Candidate, difference: Difference | None, settings: GateParams) -> Verdict:
     """Apply the rule; without a champion, the floors alone decide."""
     broken = _broken_floors(candidate, settings)
-    if broken:
-        return Verdict("rejected", broken)
     if difference is None:
-        return Verdict("promoted", ["there is no champion yet, and every floor holds"])
+        return Verdict("rejected", broken) if broken else Verdict("promoted", [NO_CHAMPION])
     interval = (
         f"on {difference.images:,} images that neither was trained on, {difference.accuracy:.2%} are right and were "
         f"{difference.champion_accuracy:.2%}: a difference of {100 * difference.mean:+.2f} points, "
         f"{settings.confidence:.0%} interval {100 * difference.low:+.2f} to {100 * difference.high:+.2f} "
         f"(McNemar's exact p {difference.mcnemar_p:.3g})"
     )
+    if broken:
+        return Verdict("rejected", [*broken, interval])
     margin = f"the margin of {100 * settings.margin:g} points"
     if difference.low > -settings.margin:
         return Verdict("promoted", [interval, f"not worse by {margin}, and every floor holds"])

@@ -29,7 +29,7 @@ def print_models(folder: Path) -> None:
     if versions:
         Console(highlight=False, width=120).print(table)
     else:
-        Console(highlight=False).print("no version yet; python -m pipeline retrain makes the first")
+        Console(highlight=False).print(f"no version yet; {registry.FIRST}", soft_wrap=True)
 
 
 def _metrics(folder: Path, version: registry.Version) -> dict[str, float]:

@@ -49,5 +49,11 @@ def supervised(command: Sequence[str], folder: Path, say: Say, held: int | None 
                 if lines[-1]:
                     say(lines[-1])
             return process.wait(), lines
+        except KeyboardInterrupt:
+            process.stdin.close()
+            # What it has to say as it ends, such as where the next run goes on.
+            for line in process.stdout:
+                say(line.rstrip())
+            raise
         finally:
             process.stdin.close()

@@ -15,6 +15,7 @@ from pipeline.git import commit_of, git, name_the_author, read
 # As dvc.yaml's artifacts name it.
 ARTIFACT = "model"
 CHAMPION = "champion"
+FIRST = "`python -m pipeline promote HEAD` makes the committed model the first champion"
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,8 @@ def _retrain(
         newest = _newest(project, tip)
         patient("update data", data.update, waits)(project, folder, newest, log.info, held)
         if known := _same_inputs(folder, newest, tip):
-            result = results.Result("skipped", [f"nothing has changed since {known}"], [])
+            hint = [] if registry.champion(project.main) else [f"there is no champion yet; {registry.FIRST}"]
+            result = results.Result("skipped", [f"nothing has changed since {known}", *hint], [])
         else:
             patient("fetch", _take_outputs_from_cache, waits)(folder, held)
             result = _train_and_judge(project, folder, name, held, timeout)
@@ -212,8 +213,8 @@ def _keep_for_people(project: Project, folder: Path, name: str) -> None:
         shutil.copyfile(page, kept / page.name)
 
 
-def _skipped(project: Project, reason: str) -> State[Any]:
+def _skipped(project: Project, *reasons: str) -> State[Any]:
     # In one file only: most nights of a year may be of this kind.
-    result = results.Result("skipped", [reason], [])
+    result = results.Result("skipped", [*reasons], [])
     results.write(project.logs / "retrain.json", result)
     return result.state()

@@ -2,12 +2,14 @@
 
 import hashlib
 import platform
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import httpx
@@ -24,6 +26,7 @@ from pipeline.project import find
 
 START_SECONDS = 90.0
 WAIT_SECONDS = 5.0
+_KEPT: list["subprocess.Popen[bytes]"] = []
 
 
 def check() -> None:
@@ -38,6 +41,28 @@ def check() -> None:
             f"no Prefect server answers at PREFECT_API_URL, {url}; start it (prefect server start), or "
             "unset it to have one started for each run"
         )
+
+
+def for_one_run(folder: Path) -> AbstractContextManager[Any]:
+    """Have a server: that of the settings, or one of our own until this process ends.
+
+    Prefect would start one too, but in our process group: a Ctrl-C in a terminal would end it before the run can tell
+    it that it is over, which Prefect then tries for minutes.
+
+    Raises:
+        PipelineError: It does not answer.
+    """
+    check()
+    if PREFECT_API_URL.value():
+        return nullcontext()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process, log = _start(folder, port, "of-a-run", "--no-services")
+    # Prefect sends its last lines after everything else, so that nothing before the end of the process may end it.
+    _KEPT.append(process)
+    _wait_for(_url(port), process, log)
+    return temporary_settings({PREFECT_API_URL: _url(port)})
 
 
 def serve(cron: str, timezone: str, port: int, parameters: dict[str, object], say: Say) -> None:
@@ -110,30 +135,37 @@ def _server(folder: Path, port: int) -> Iterator[str]:
     if url := PREFECT_API_URL.value():
         yield url
         return
-    url = f"http://127.0.0.1:{port}/api"
+    url = _url(port)
     if _answers(url):
         yield url
         return
-    log = find(folder).logs / "prefect-server.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    with (
-        log.open("w") as output,
-        # It ends with us, however we end.
-        subprocess.Popen(
-            [sys.executable, "-P", supervisor.__file__, *command],
-            stdin=subprocess.PIPE,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        ) as process,
-    ):
+    process, log = _start(folder, port, "of-a-schedule")
+    with process:
         assert process.stdin is not None  # noqa: S101 - a pipe, as asked for
         try:
             _wait_for(url, process, log)
             yield url
         finally:
             process.stdin.close()
+
+
+def _start(folder: Path, port: int, whose: str, *options: str) -> tuple["subprocess.Popen[bytes]", Path]:
+    """Start a server that ends with us, however we end, or when its input is closed; say where its log is."""
+    log = find(folder).logs / f"prefect-server-{whose}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port), *options]
+    with log.open("w") as output:
+        return subprocess.Popen(
+            [sys.executable, "-P", supervisor.__file__, *command],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        ), log
+
+
+def _url(port: int) -> str:
+    return f"http://127.0.0.1:{port}/api"
 
 
 def _wait_for(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:

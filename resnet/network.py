@@ -94,6 +94,8 @@ def create(
     Source: He et al. 2015 (arXiv 1512.03385), He et al. 2016 (arXiv 1603.05027).
     """
     row = variant(name)
+    if not isinstance(input_shape, tuple | list) or len(input_shape) != 3 or input_shape[-1] != 3:
+        raise ValueError(f"input_shape is {input_shape}; expected (height, width, 3), an RGB image")
     row = dataclasses.replace(row, shortcut=shortcut or row.shortcut, stem=stem or stem_for(row, input_shape))
     for key, choices in (("shortcut", "ABC"), ("stem", ("small", "large"))):
         if getattr(row, key) not in choices:
@@ -191,8 +193,6 @@ STOCK = Form()
 def _check(
     row: Variant, input_shape: tuple[int | None, ...], classes: int, include_top: bool, pooling: str | None
 ) -> None:
-    if len(input_shape) != 3 or input_shape[-1] != 3:
-        raise ValueError(f"input_shape is {input_shape}; expected (height, width, 3), an RGB image")
     small = [side for side in input_shape[:2] if side is not None and side < row.minimum_size]
     if small:
         raise ValueError(

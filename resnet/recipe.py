@@ -1,7 +1,7 @@
 """How a network is trained, as plain data."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args, get_origin, get_type_hints
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,15 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        for name, kind in get_type_hints(type(self)).items():
+            value, choices = getattr(self, name), get_args(kind)
+            if get_origin(kind) is Literal and value not in choices:
+                raise ValueError(f"{name} is {value!r}; expected one of {', '.join(choices)}")
+        for name in ("epochs", "batch_size"):
+            if (value := getattr(self, name)) < 1:
+                raise ValueError(f"{name} is {value}; expected 1 or more")
+        if not self.learning_rate > 0:
+            raise ValueError(f"learning_rate is {self.learning_rate}; expected more than 0")
         if self.class_weights == self.sampling == "balanced":
             raise ValueError(
                 "class_weights and sampling are both balanced, which would make up for rare classes twice; "

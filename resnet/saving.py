@@ -28,9 +28,14 @@ def save(model: keras.Model, path: Path | str, classes: Sequence[str] | None = N
         classes: Names to store beside the model, in the order of its outputs.
 
     Raises:
-        ValueError: The model was not made by `resnet.create` or `resnet.create_for_training`.
+        ValueError: The model was not made by `resnet.create` or `resnet.create_for_training`, it has more or fewer
+            outputs than there are names, or the path does not end in .keras.
     """
     path = Path(path)
+    if path.suffix != ".keras":
+        raise ValueError(f"the path is {path}; expected one that ends in .keras")
+    if classes is not None and len(classes) != model.output_shape[-1]:
+        raise ValueError(f"there are {len(classes)} names of classes; expected {model.output_shape[-1]}, one an output")
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as folder:
         plain, canonical = Path(folder, "plain.keras"), Path(folder, "canonical.keras")
         portable(model).save(plain)

@@ -55,18 +55,13 @@ def fit(
         images: (N, H, W, 3) uint8, an array or a memory map. labels: (N,) integers below K.
 
     Raises:
-        ValueError: No images, or batches that the devices cannot share; `keep` or `patience` without validation; or the
-            checkpoints of another training.
+        ValueError: No images, or images or labels that are not of the shapes below; batches that the devices cannot
+            share; `keep` or `patience` without validation; or the checkpoints of another training.
         TrainingDiverged: The loss became infinite or NaN.
 
     Source: He et al. 2015, section 4.2.
     """
-    if not len(images):
-        raise ValueError("there are no images to train on")
-    if validation is None and (recipe.keep == "best" or recipe.patience is not None):
-        raise ValueError("keeping the best epoch and stopping early both need validation images, and there are none")
-    if (batch := min(recipe.batch_size, len(images))) % (devices := device_count(model)):
-        raise ValueError(f"batches of {batch} images cannot be shared equally among {devices} devices")
+    _check(model, images, labels, recipe, validation)
     classes = model.output_shape[-1]
     steps = steps_per_epoch(len(images), recipe)
     schedule = learning_rate(recipe, steps)
@@ -114,6 +109,41 @@ def fit(
             shuffle=False,
             # A progress bar for a person; for a log the epoch and one line of figures.
             verbose=1 if sys.stdout.isatty() else 2,
+        )
+
+
+def _check(
+    model: keras.Model,
+    images: NDArray[np.uint8],
+    labels: NDArray[np.integer],
+    recipe: Recipe,
+    validation: Labelled | None,
+) -> None:
+    if not len(images):
+        raise ValueError("there are no images to train on")
+    if validation is None and (recipe.keep == "best" or recipe.patience is not None):
+        raise ValueError("keeping the best epoch and stopping early both need validation images, and there are none")
+    classes = model.output_shape[-1]
+    _check_labelled("", images, labels, classes)
+    if validation is not None:
+        _check_labelled("validation ", *validation, classes)
+    if (batch := min(recipe.batch_size, len(images))) % (devices := device_count(model)):
+        raise ValueError(f"batches of {batch} images cannot be shared equally among {devices} devices")
+
+
+def _check_labelled(which: str, images: NDArray[np.uint8], labels: NDArray[np.integer], classes: int) -> None:
+    if np.issubdtype(images.dtype, np.floating) and len(images) and images[:100].max() <= 1:
+        raise ValueError(
+            f"the {which}images lie within 0 and 1; expected 0 to 255, best uint8: the network scales them"
+        )
+    if labels.shape != (len(images),) or not np.issubdtype(labels.dtype, np.integer):
+        raise ValueError(
+            f"the {which}labels are {labels.dtype} of shape {labels.shape}; expected an integer for each of "
+            f"{len(images)} images (of one-hot rows, their argmax)"
+        )
+    if (low := labels.min(initial=0)) < 0 or (high := labels.max(initial=0)) >= classes:
+        raise ValueError(
+            f"a {which}label is {low if low < 0 else high}; expected 0 to {classes - 1} for {classes} classes"
         )
 
 

@@ -24,7 +24,11 @@ TESTS = {
         "resnet/test_checkpoints.py::test_any_damage_is_found_and_the_one_before_serves",
         "resnet/test_resuming.py::test_a_damaged_checkpoint_costs_the_steps_since_the_one_before_it",
     ],
-    "you press Ctrl-C": ["stages/test_train.py::test_ctrl_c_says_where_the_next_run_goes_on"],
+    "you press Ctrl-C": [
+        "stages/test_train.py::test_ctrl_c_says_where_the_next_run_goes_on",
+        "orchestration/test_troubled_runs.py"
+        "::test_ctrl_c_in_a_terminal_ends_a_run_at_once_and_prefects_own_server_with_it",
+    ],
     "two processes are at the same training": [
         "stages/test_checkpoints.py::test_a_second_process_at_the_same_training_is_refused_with_the_number_of_the_first",
         "stages/test_exclusive.py::test_a_process_that_outlived_its_run_is_named_when_it_does_not_end",

@@ -101,6 +101,8 @@ class Toy:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            # As a shell does.
+            process_group=0,
         ) as process:
             try:
                 yield process

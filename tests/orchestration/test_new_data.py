@@ -16,6 +16,17 @@ def test_nothing_new_is_skipped_and_every_verdict_has_its_exit_status(retrained,
     assert "restored" in toy.retrain(status=0)
 
 
+def test_where_there_is_no_champion_it_is_said_how_the_committed_model_becomes_one(toy):
+    toy.run("dvc", "repro", "--quiet")
+    toy.run("git", "add", "--all")
+    toy.run("git", "commit", "--quiet", "--message", "a model")
+    said = toy.retrain()
+    assert "nothing has changed since" in said
+    assert "`python -m pipeline promote HEAD` makes the committed model the first champion" in said
+    toy.pipeline("promote", "HEAD")
+    assert "no champion" not in toy.retrain()
+
+
 def test_imported_data_is_brought_up_to_date(toy, tmp_path):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere/right").write_text("150")

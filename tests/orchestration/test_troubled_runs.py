@@ -6,6 +6,7 @@ import stat
 import subprocess
 import time
 
+import psutil
 import pytest
 
 
@@ -18,6 +19,38 @@ def test_a_second_run_is_skipped_while_one_is_going(toy, api, wait_for):
         first.send_signal(signal.SIGINT)
         assert first.wait(timeout=20) in (1, 130)
     wait_for(lambda: not toy.at_work(), 5)
+
+
+def test_ctrl_c_in_a_terminal_ends_a_run_at_once_and_prefects_own_server_with_it(toy, wait_for, tmp_path):
+    script = (toy.folder / "train.py").read_text()
+    farewell = (
+        "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(print('goes on after epoch 0')))\n"
+    )
+    (toy.folder / "train.py").write_text(farewell + script)
+    toy.take(300)
+    del toy.environment["PREFECT_API_URL"]
+    toy.environment["PREFECT_HOME"] = str(tmp_path / "prefect")
+    with toy.start("run") as going:
+        wait_for(toy.at_work)
+        for line in going.stdout:
+            if "Epoch 1/3" in line:
+                break
+        # Of a terminal, to every process in the foreground.
+        os.killpg(going.pid, signal.SIGINT)
+        said = going.communicate(timeout=30)[0]
+    assert going.returncode == 130
+    assert "goes on after epoch 0" in said
+    assert "interrupted" in said
+    assert "Traceback" not in said
+    assert "connection" not in said
+    wait_for(lambda: not _of_home(tmp_path / "prefect"), 10)
+
+
+def _of_home(home):
+    """The processes whose Prefect lives in a folder."""
+    return [
+        one for one in psutil.process_iter(["environ"]) if (one.info["environ"] or {}).get("PREFECT_HOME") == str(home)
+    ]
 
 
 def test_a_killed_run_leaves_no_process_and_the_next_one_clears_up_and_starts_well(toy, api, wait_for, tmp_path):

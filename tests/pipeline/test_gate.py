@@ -113,8 +113,11 @@ def test_a_floor_that_does_not_hold_rejects_whatever_the_accuracy(broken, reason
     for found in (difference(50, 50, 0), None):
         verdict = gate.decide(candidate, found, SETTINGS)
         assert verdict.outcome == "rejected"
-        (given,) = verdict.reasons
+        given, *accuracy = verdict.reasons
         assert re.search(reason, given)
+        # How it compares is told all the same.
+        assert len(accuracy) == (found is not None)
+        assert all("a difference of +50.00 points" in sentence for sentence in accuracy)
 
 
 def test_every_floor_that_does_not_hold_is_told():

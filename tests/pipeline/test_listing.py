@@ -17,4 +17,7 @@ def test_every_version_is_listed_with_its_metrics_and_the_champion_is_marked(sma
 
 def test_before_the_first_promotion_it_is_said_how_to_get_one(small, capsys):
     print_models(small.folder)
-    assert "no version yet; python -m pipeline retrain makes the first" in capsys.readouterr().out
+    assert (
+        "no version yet; `python -m pipeline promote HEAD` makes the committed model the first champion"
+        in capsys.readouterr().out
+    )

@@ -215,6 +215,7 @@ def test_width_multiplies_the_filters_of_every_group(width, filters):
         ),
         ({"input_shape": (32, 32, 1)}, r"input_shape is \(32, 32, 1\); expected \(height, width, 3\)"),
         ({"input_shape": (32, 32)}, r"input_shape is \(32, 32\); expected"),
+        ({"input_shape": 32}, r"input_shape is 32; expected \(height, width, 3\)"),
         ({"classes": 1}, "classes is 1; a classifier needs at least 2"),
         ({"pooling": "min", "include_top": False}, "pooling is 'min'; expected None, 'avg' or 'max'"),
         ({"stem": "huge"}, "stem is 'huge'; expected one of small, large"),

@@ -121,3 +121,11 @@ def test_the_deepest_network_saves_and_loads_at_pythons_own_recursion_limit(nois
     assert not np.array_equal(answers[0], answers[1])
     np.testing.assert_allclose(answers, model(noise(2)), atol=1e-6)
     assert sys.getrecursionlimit() == 1000
+
+
+def test_as_many_names_as_classes_are_stored_and_in_a_keras_file_alone(tiny, tmp_path):
+    with pytest.raises(ValueError, match="there are 1 names of classes; expected 2"):
+        resnet.save(tiny("plain20"), tmp_path / "model.keras", ["cat"])
+    with pytest.raises(ValueError, match=r"expected one that ends in \.keras"):
+        resnet.save(tiny("plain20"), tmp_path / "model.h5", ["cat", "dog"])
+    assert not list(tmp_path.iterdir())

@@ -201,3 +201,43 @@ def test_mixed_precision_trains_and_keeps_float32_weights(tiny, dark_and_bright)
     history = resnet.fit(model, *dark_and_bright, QUICK).history
     assert history["loss"][-1] < history["loss"][0]
     assert {weight.dtype for weight in model.weights} == {"float32"}
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda images, labels: (images / np.float32(255), labels), "images lie within 0 and 1; expected 0 to 255"),
+        (
+            lambda images, labels: (images, np.eye(2)[labels]),
+            r"float64 of shape \(\d+, 2\); .*of one-hot rows, their argmax",
+        ),
+        (lambda images, labels: (images, labels[1:]), r"expected an integer for each of \d+ images"),
+        (lambda images, labels: (images, labels / 1), "labels are float64"),
+        (lambda images, labels: (images, labels - 1), "a label is -1; expected 0 to 1 for 2 classes"),
+        (lambda images, labels: (images, labels + 1), "a label is 2; expected 0 to 1 for 2 classes"),
+    ],
+    ids=["scaled", "one-hot", "too few", "floats", "negative", "too large"],
+)
+def test_images_and_labels_of_another_kind_are_refused(linear, dark_and_bright, change, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        resnet.fit(linear, *change(*dark_and_bright), QUICK)
+    with pytest.raises(ValueError, match=r"the validation |a validation label"):
+        resnet.fit(linear, *dark_and_bright, QUICK, validation=change(*dark_and_bright))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"schedule": "linear"}, "schedule is 'linear'; expected one of cosine, step"),
+        ({"optimizer": "adam"}, "optimizer is 'adam'; expected one of sgd, muon"),
+        ({"class_weights": "balance"}, "class_weights is 'balance'; expected one of none, balanced"),
+        ({"keep": "bset"}, "keep is 'bset'; expected one of last, best"),
+        ({"batch_size": 0}, "batch_size is 0; expected 1 or more"),
+        ({"epochs": 0}, "epochs is 0; expected 1 or more"),
+        ({"learning_rate": -1}, "learning_rate is -1; expected more than 0"),
+    ],
+    ids=str,
+)
+def test_a_recipe_that_means_nothing_is_refused(wrong, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        resnet.Recipe(**wrong)
