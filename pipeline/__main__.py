@@ -1,6 +1,7 @@
 """The command line of the drivers: `python -m pipeline run`, `serve`, and what belongs to them."""
 
 import argparse
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -29,7 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     git.leave_the_hook()
     try:
         return int(options.start(options) or 0)
-    except PipelineError as error:
+    except (PipelineError, OSError) as error:
+        # An OSError here is a full disk, a folder that may not be written, or a command that is not installed.
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -62,7 +64,7 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument("--revision", default="HEAD", help="what to retrain (default: the current branch's tip)")
         command.add_argument("--push", action="store_true", help="push the result to the DVC and git remotes")
         command.add_argument("--notify", metavar="WHOM", help="a command or an http address to tell of each outcome")
-        command.add_argument("--stage-timeout-seconds", type=float, metavar="S", help="end a stage after so long")
+        command.add_argument("--stage-timeout-seconds", type=seconds, metavar="S", help="end a stage after so long")
         command.add_argument(
             "--retry-waits",
             type=float,
@@ -93,6 +95,13 @@ def parser() -> argparse.ArgumentParser:
     cleaning.add_argument("--keep", type=int, default=30, metavar="N", help="how many to keep (default: 30)")
     cleaning.set_defaults(start=clean)
     return top
+
+
+def seconds(text: str) -> float:
+    """Read a time that can pass."""
+    if 0 < (time := float(text)) < math.inf:
+        return time
+    raise argparse.ArgumentTypeError(f"{text} is no number of seconds; expected more than 0")
 
 
 def run(_: argparse.Namespace) -> int:

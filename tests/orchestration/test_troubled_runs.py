@@ -4,6 +4,7 @@ import os
 import signal
 import stat
 import subprocess
+import sys
 import time
 
 import psutil
@@ -170,6 +171,20 @@ def test_a_disk_that_fills_ends_the_run_and_loses_nothing(toy, small_disk):
 def test_bad_arguments_get_a_sentence(toy, arguments, sentence):
     said = toy.pipeline(*arguments, status=1)
     assert f"error: {sentence}" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("time", ["nan", "-1", "0", "inf"])
+def test_a_time_that_cannot_pass_is_refused(toy, time):
+    said = toy.pipeline("retrain", f"--stage-timeout-seconds={time}", status=2)
+    assert f"{time} is no number of seconds; expected more than 0" in said
+
+
+def test_without_git_it_is_said_what_is_missing(toy, tmp_path):
+    toy.environment["PATH"] = str(tmp_path)
+    said = toy.run(sys.executable, "-m", "pipeline", "models", status=1)
+    assert "error: " in said
+    assert "'git'" in said
     assert "Traceback" not in said
 
 
