@@ -79,6 +79,8 @@ def size_on_disk(path: Path) -> int:
 def _replacing(path: Path, *, folder: bool) -> Iterator[Path]:
     if path.exists() and path.is_dir() != folder:
         raise BadInput(f"{path} is a {'folder' if path.is_dir() else 'file'}, which this export would not replace")
+    if path.exists() and not folder and not (path.is_file() and path.suffix in (".onnx", ".tflite")):
+        raise BadInput(f"{path} is there and no former export (.onnx, .tflite); name another file")
     if path.is_dir() and any(path.iterdir()) and not (path / "saved_model.pb").is_file():
         raise BadInput(f"{path} is a folder with other things in it; name one that is empty or does not exist")
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -189,6 +190,18 @@ def test_export_refuses_a_picture_that_is_none(models, tmp_path, capsys):
     assert main(["export", *arguments]) == 1
     assert "note.txt: not an image" in capsys.readouterr().err
     assert [file.name for file in tmp_path.iterdir()] == ["note.txt"]
+
+
+def test_an_export_does_not_take_the_place_of_the_model_or_of_what_is_no_export(models, tmp_path, capsys):
+    model = tmp_path / "model.keras"
+    model.write_bytes((models[0] / "resnet20.keras").read_bytes())
+    before = model.read_bytes()
+    for out in (model, tmp_path / "pipe"):
+        if out != model:
+            os.mkfifo(out)
+        assert main(["export", "--model", str(model), "--format", "onnx", "--out", str(out)]) == 1
+        assert f"{out} is there and no former export" in capsys.readouterr().err
+    assert model.read_bytes() == before
 
 
 def test_every_form_says_what_it_needs():
