@@ -39,12 +39,11 @@ class Convolutions:
 
     def norm_relu(self, x: Tensor, *, name: str) -> Tensor:
         """Batch normalisation and the rectifier, `NAME_bn` and `NAME_relu`."""
-        # Keras' own, always: TensorFlow makes one operation of the two.
-        return layers.ReLU(name=f"{name}_relu")(self.norm(x, name=f"{name}_bn"))
+        return self.rectifier(name=f"{name}_relu")(self.norm(x, name=f"{name}_bn"))
 
     def add_relu(self, skipped: Tensor, learned: Tensor) -> Tensor:
         """The sum of a shortcut and a residual, `add`, and the rectifier, `out`."""
-        return self.rectifier(name="out")(layers.Add(name="add")([skipped, learned]))
+        return layers.ReLU(name="out")(layers.Add(name="add")([skipped, learned]))
 
     def _convolution(self, x: Tensor, filters: int, kernel: int, stride: int, bias: bool, name: str) -> Tensor:
         padding = "same"

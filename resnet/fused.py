@@ -13,7 +13,7 @@ from keras import layers, ops
 from resnet.convolutions import Convolutions
 from resnet.filter_gradient import QuickConv2D
 from resnet.pooling import QuickMaxPooling2D
-from resnet.rectifier import QuickReLU
+from resnet.rectifier import AddReLU, QuickReLU
 
 Tensor = Any
 
@@ -72,3 +72,7 @@ class FusedConvolutions(Convolutions):
     normalization = FusedBatchNormalization
     pooling = QuickMaxPooling2D
     rectifier = QuickReLU
+
+    def add_relu(self, skipped: Tensor, learned: Tensor) -> Tensor:
+        """As one layer, `out`."""
+        return AddReLU(name="out")([skipped, learned])
