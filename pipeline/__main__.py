@@ -67,7 +67,7 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument("--stage-timeout-seconds", type=seconds, metavar="S", help="end a stage after so long")
         command.add_argument(
             "--retry-waits",
-            type=float,
+            type=wait,
             nargs="*",
             metavar="S",
             default=[5.0, 30.0, 120.0],
@@ -92,7 +92,7 @@ def parser() -> argparse.ArgumentParser:
     verifying = commands.add_parser("verify", help="prove that dvc.lock, DVC's cache and the workspace agree")
     verifying.set_defaults(start=verify)
     cleaning = commands.add_parser("clean", help="remove old retrainings and what only they hold in DVC's cache")
-    cleaning.add_argument("--keep", type=int, default=30, metavar="N", help="how many to keep (default: 30)")
+    cleaning.add_argument("--keep", type=count, default=30, metavar="N", help="how many to keep (default: 30)")
     cleaning.set_defaults(start=clean)
     return top
 
@@ -102,6 +102,20 @@ def seconds(text: str) -> float:
     if 0 < (time := float(text)) < math.inf:
         return time
     raise argparse.ArgumentTypeError(f"{text} is no number of seconds; expected more than 0")
+
+
+def wait(text: str) -> float:
+    """Read a time to wait, which may be none."""
+    if 0 <= (time := float(text)) < math.inf:
+        return time
+    raise argparse.ArgumentTypeError(f"{text} is no number of seconds; expected 0 or more")
+
+
+def count(text: str) -> int:
+    """Read how many to keep, as a number that a database can hold."""
+    if 0 <= (number := int(text)) < 2**31:
+        return number
+    raise argparse.ArgumentTypeError(f"{text} is no number of retrainings; expected 0 to {2**31 - 1:,}")
 
 
 def run(_: argparse.Namespace) -> int:
@@ -180,10 +194,6 @@ def verify(_: argparse.Namespace) -> int:
 
 def clean(options: argparse.Namespace) -> None:
     """Remove what is old."""
-    from pipeline.errors import PipelineError
-
-    if options.keep < 0:
-        raise PipelineError(f"--keep is {options.keep}; expected 0 or more")
     from pipeline import project, server
     from pipeline.cleaning import clean as remove
 

@@ -49,9 +49,11 @@ def graph(folder: Path) -> nx.DiGraph:
     """Read the stages of dvc.yaml and the .dvc files of data, with an edge from each to those that need it.
 
     Raises:
-        DvcFailed: No DVC project, or a dvc.yaml that DVC refuses, such as one with a cycle.
+        DvcFailed: No DVC project, or a dvc.yaml without stages or that DVC refuses, such as one with a cycle.
     """
     with repository(folder) as repo:
+        if not any(isinstance(stage, PipelineStage) for stage in repo.index.stages):
+            raise DvcFailed(f"dvc.yaml of {folder} has no stages; to have git's back: git checkout -- dvc.yaml")
         needed_by = repo.index.graph.reverse()
         return nx.relabel_nodes(needed_by, {stage: _address(stage) for stage in needed_by})
 

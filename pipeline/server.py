@@ -1,5 +1,6 @@
 """Prefect's server: whether it is there, and a schedule served by it."""
 
+import asyncio
 import hashlib
 import platform
 import socket
@@ -13,8 +14,8 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import httpx
-from prefect.client.schemas.schedules import CronSchedule
 from prefect.schedules import Cron, Schedule
+from prefect.server.schemas.schedules import CronSchedule
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.types.entrypoint import EntrypointType
 
@@ -114,17 +115,22 @@ def read_schedule(cron: str, timezone: str) -> Schedule:
     """Check a cron line.
 
     Raises:
-        PipelineError: It is none.
+        PipelineError: It is none, names a day that never comes, or there is no such time zone.
     """
     try:
         ZoneInfo(timezone)
-        CronSchedule(cron=cron, timezone=timezone)
-    except (ZoneInfoNotFoundError, OSError) as error:
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise PipelineError(f"there is no time zone {timezone!r}; expected a name such as Europe/Berlin") from error
+    try:
+        line = CronSchedule(cron=cron, timezone=timezone)
     except ValueError as error:
         raise PipelineError(
             f'{cron!r} is no cron line; expected "minute hour day month weekday", such as "0 3 * * *" for 3 at night'
         ) from error
+    try:
+        asyncio.run(line.get_dates(1))
+    except ValueError as error:
+        raise PipelineError(f"{cron!r} never comes; expected a day that its month has") from error
     return Cron(cron, timezone=timezone)
 
 

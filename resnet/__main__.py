@@ -13,7 +13,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return its exit status, 1 with a sentence for bad input."""
+    """Run one command; return its exit status, 1 with a sentence for bad input and 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m resnet", description="Residual networks in Keras.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in (list_architectures, predict_images, export_model, time_models):
@@ -35,6 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (BadInput, OSError) as error:
         print(f"resnet: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":

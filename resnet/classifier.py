@@ -1,5 +1,6 @@
 """A saved classifier with what is needed to use it: its class names and the size of its images."""
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +28,8 @@ def load_classifier(path: Path) -> Classifier:
     """Load a `.keras` file.
 
     Raises:
-        BadInput: No such file, no Keras model, or none that takes square RGB images of one size.
+        BadInput: No such file, no Keras model, none that takes square RGB images of one size, or one of whose classes
+            two have one name.
     """
     model, names = load(path), class_names(path)
     shape, answers = model.input_shape, model.output_shape
@@ -38,4 +40,6 @@ def load_classifier(path: Path) -> Classifier:
         raise BadInput(
             f"{path} answers with {answers[1:]} and has {known} of classes; expected a number for each class"
         )
+    if twice := [name for name, count in Counter(names or ()).items() if count > 1]:
+        raise BadInput(f"{path} names several classes {twice[0]!r}; save it anew with names that differ")
     return Classifier(model, names or [str(number) for number in range(answers[1])], shape[1])

@@ -86,6 +86,8 @@ def class_names(path: Path | str) -> list[str] | None:
 @contextlib.contextmanager
 def _opened(path: Path | str) -> Iterator[zipfile.ZipFile]:
     """Open a file of the parts that Keras and `resnet.save` write; what goes wrong with it becomes a sentence."""
+    if os.path.isdir(path):
+        raise BadInput(f"{path} is a folder; expected a .keras file")
     if not os.path.isfile(path):
         raise BadInput(f"there is no model at {path}")
     try:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resnet.classifier import Classifier
+from resnet.errors import BadInput
 from resnet.images import UnreadableImage, read_picture
 from resnet.picture_files import Failure
 
@@ -34,7 +35,11 @@ class Prediction:
 def predict_files(
     classifier: Classifier, found: Iterable[Path | Failure], batch_size: int = 32
 ) -> Iterator[Prediction | Failure]:
-    """Yield a prediction or a failure for each file, in the order in which they came."""
+    """Yield a prediction or a failure for each file, in the order in which they came.
+
+    Raises:
+        BadInput: The model answers with what is no probability.
+    """
     full = False
     for batch in _read_ahead(found, classifier.side, batch_size):
         images = [pixels for _, pixels in batch if not isinstance(pixels, Failure)]
@@ -43,7 +48,10 @@ def predict_files(
         full = full or len(images) == batch_size
         rows = iter(())
         if images:
-            rows = iter(classifier.model.predict_on_batch(np.stack(images + images[:1] * padding)))
+            answers = classifier.model.predict_on_batch(np.stack(images + images[:1] * padding))
+            if not np.isfinite(answers).all():
+                raise BadInput("the model answers with NaN or infinity, as one whose training diverged; take another")
+            rows = iter(answers)
         for path, pixels in batch:
             yield pixels if isinstance(pixels, Failure) else Prediction(path, next(rows))
 

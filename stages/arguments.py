@@ -7,6 +7,7 @@ at once, and what the imports make is not searched for garbage over and over.
 import argparse
 import sys
 from pathlib import Path
+from types import TracebackType
 
 from resnet import garbage
 
@@ -31,7 +32,16 @@ def read_of_evaluate(description: str | None) -> argparse.Namespace:
 
 def _read(parser: argparse.ArgumentParser) -> argparse.Namespace:
     garbage.search_rarely()
+    sys.excepthook = _tell
     return parser.parse_args()
+
+
+def _tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Tell of a Ctrl-C that came while libraries were imported as of any other; Python ends with 130 by itself."""
+    if issubclass(kind, KeyboardInterrupt):
+        sys.stderr.write("interrupted\n")
+    else:
+        sys.__excepthook__(kind, error, trace)
 
 
 def _parser(description: str | None) -> argparse.ArgumentParser:

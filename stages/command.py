@@ -36,8 +36,11 @@ def run_and_exit(work: Callable[[], None]) -> None:
     # As an exception, so that half-written outputs are cleared away.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
-    # Lines must appear as they are written where a log or an orchestrator reads them.
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    # Whoever reads may have gone, which is no reason to print a traceback for every line.
+    logging.raiseExceptions = False
+    if sys.stdout is not None:
+        # Lines must appear as they are written where a log or an orchestrator reads them.
+        sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     try:
         if (stage := os.environ.get("DVC_STAGE")) is None:
             work()

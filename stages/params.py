@@ -1,24 +1,36 @@
 """params.yaml as frozen, typed sections: read whole and checked whole before any stage does anything."""
 
 import difflib
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.composer import Composer, ComposerError
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.events import AliasEvent
 
 from resnet.variants import IMAGENET_WEIGHTS, Shortcut, Stem, stem_for, variant, widened
 from stages.errors import BadInput, legible
 
+
+def _without_nul(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("holds a NUL, which no path can hold; remove it")
+    return text
+
+
+Text = Annotated[str, Field(min_length=1), AfterValidator(_without_nul)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
-Positive = Annotated[int, Field(ge=1)]
-NotNegative = Annotated[float, Field(ge=0)]
+# What is above these would take longer than anyone waits, or be no number to TensorFlow.
+Positive = Annotated[int, Field(ge=1, le=1_000_000_000)]
+Threads = Annotated[int, Field(ge=1, le=1024)]
+NotNegative = Annotated[float, Field(ge=0, le=1e9)]
+Rate = Annotated[float, Field(gt=0, le=1e9)]
 Severity = Literal["fail", "warn"]
 # A data set of twenty thousand classes; ruamel takes seconds for it.
 MOST_YAML_CHARACTERS = 500_000
@@ -38,8 +50,8 @@ class Section(BaseModel):
 class DataParams(Section):
     """Where the images come from and what prepare makes of them."""
 
-    path: Annotated[str, Field(min_length=1)]
-    root: Annotated[str, Field(min_length=1)]
+    path: Text
+    root: Text
     image_size: Annotated[int, Field(ge=8, le=1024)]
     validation_fraction: Fraction
     test_fraction: Fraction
@@ -137,7 +149,7 @@ class ModelParams(Section):
     stem: Stem | None
     width: Annotated[float, Field(gt=0)]
     two_views: bool
-    weights: Annotated[str, Field(min_length=1)] | None
+    weights: Text | None
     weights_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None
 
     @model_validator(mode="after")
@@ -152,7 +164,7 @@ class ModelParams(Section):
                 f"weights is imagenet, and keras.applications has none for {self.name}; "
                 f"it has them for {', '.join(IMAGENET_WEIGHTS)}"
             )
-        if self.weights is not None and Path(self.weights) == Path("models/model.keras"):
+        if self.weights is not None and os.path.abspath(self.weights) == os.path.abspath("models/model.keras"):
             raise ValueError(
                 f"weights is {self.weights}, which the training itself replaces; copy it to another place first"
             )
@@ -170,7 +182,7 @@ class TrainParams(Section):
     epochs: Positive
     batch_size: Positive
     optimizer: Literal["sgd", "muon"]
-    learning_rate: Annotated[float, Field(gt=0)]
+    learning_rate: Rate
     body_learning_rate: Annotated[float, Field(ge=0, le=1)]
     schedule: Literal["cosine", "step"]
     milestones: list[Annotated[float, Field(gt=0, lt=1)]]
@@ -192,8 +204,8 @@ class TrainParams(Section):
     rematerialize: bool
     deterministic: bool
     device: Literal["cpu", "gpu"]
-    devices: Positive
-    threads: Positive
+    devices: Threads
+    threads: Threads
     instruction_set: Literal["avx2", "native"]
     checkpoint_seconds: NotNegative
     tensorboard: bool
@@ -224,16 +236,16 @@ class TrainParams(Section):
 class BootstrapParams(Section):
     """The intervals around what is measured."""
 
-    resamples: Annotated[int, Field(ge=100)]
-    level: Annotated[float, Field(gt=0, lt=1)]
+    resamples: Annotated[int, Field(ge=100, le=1_000_000)]
+    level: Annotated[float, Field(gt=0, le=0.9999)]
 
 
 class GradientParams(Section):
     """The comparison of the untrained network with its plain twin."""
 
     images: Positive
-    steps: Positive
-    learning_rate: Annotated[float, Field(gt=0)]
+    steps: Annotated[int, Field(ge=1, le=10_000)]
+    learning_rate: Rate
 
 
 class EvaluateParams(Section):
@@ -244,7 +256,7 @@ class EvaluateParams(Section):
     bootstrap: BootstrapParams
     corrupted_images: Positive
     gradients: GradientParams
-    threads: Positive
+    threads: Threads
 
 
 class GateParams(Section):
@@ -262,8 +274,8 @@ class GateParams(Section):
 class ReportParams(Section):
     """What the report shows."""
 
-    title: Annotated[str, Field(min_length=1)]
-    intended_use: Annotated[str, Field(min_length=1)]
+    title: Text
+    intended_use: Text
     worst_classes: Positive
     pictures: Annotated[int, Field(ge=0, le=200)]
 
@@ -349,7 +361,7 @@ def read_yaml(path: Path) -> Any:
         raise
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror}") from error
-    except (YAMLError, ValueError, RecursionError) as error:
+    except Exception as error:  # ruamel raises whatever it likes on a value that does not fit its tag, or a new version
         # ruamel's own text has many lines.
         reason = str(error)
         if isinstance(error, MarkedYAMLError) and error.problem_mark:

@@ -32,7 +32,7 @@ from stages.prepared import MANIFEST, PREPARED, images_file, labels_file, note_m
 from stages.sources.descriptor import read_descriptor
 from stages.sources.folder import read_folder
 from stages.sources.manifest import read_manifest
-from stages.sources.source import Entry
+from stages.sources.source import UNDRAWABLE, Entry
 from stages.splits import SPLITS, TEST, TRAIN, VALIDATION, place
 
 CHUNK_BYTES = 2_000_000
@@ -101,6 +101,8 @@ def check_entries(entries: list[Entry], data: DataParams) -> list[str]:
     if len(classes) < 2:
         found = f"only the class {classes[0]!r}" if classes else "no class"
         raise BadInput(f"{data.path} has {found}; a classifier needs two folders or labels with images at least")
+    if undrawable := [name for name in classes if UNDRAWABLE.search(name)]:
+        raise BadInput(f"the class {undrawable[0]!r} of {data.path} has a control character in its name; rename it")
     labels = pd.Series([entry.label for entry in entries])
     given = pd.Series([entry.split or "" for entry in entries])
     if not data.test_fraction and not (given == TEST).any():

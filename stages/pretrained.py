@@ -39,6 +39,9 @@ def start(model: Any, settings: ModelParams, classes: Sequence[str]) -> None:
 
 def check_hash(path: Path, expected: str | None) -> None:
     """Refuse a file that is not the one that is pinned."""
+    if path.exists() and not path.is_file():
+        # A pipe or a device may never come to an end.
+        raise BadInput(f"model.weights: {path} is no file; name a .keras file")
     try:
         found = sha256(path)
     except OSError as error:

@@ -3,6 +3,7 @@
 import argparse
 import functools
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ def add_to(commands: Any) -> None:
     )
     parser.add_argument("--model", type=Path, required=True, help="a .keras file, such as models/model.keras")
     parser.add_argument("--against", type=Path, help="a .keras file to compare it with")
-    parser.add_argument("--seconds", type=float, default=10.0, help="how long to measure (default: 10)")
+    parser.add_argument("--seconds", type=_seconds, default=10.0, help="how long to measure (default: 10)")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of sentences")
     parser.set_defaults(run=run)
 
@@ -75,3 +76,9 @@ def measure(model: Path, against: Path | None, seconds: float) -> dict[str, floa
             "ratio_high": ratio.high,
         }
     return {name: round(value, 4) for name, value in found.items()}
+
+
+def _seconds(text: str) -> float:
+    if 0 < (time := float(text)) < math.inf:
+        return time
+    raise argparse.ArgumentTypeError(f"{text} is no number of seconds; expected more than 0")

@@ -8,7 +8,7 @@ import pandas as pd
 
 from stages.errors import BadInput
 from stages.sources.links import leads_out
-from stages.sources.source import Entry
+from stages.sources.source import UNDRAWABLE, Entry
 from stages.sources.table import read_table
 from stages.splits import SPLITS
 
@@ -22,11 +22,10 @@ def read_manifest(table: Path, root: Path) -> list[Entry]:
     """List the images that a table names, each below `root`.
 
     Raises:
-        BadInput: No such table, or one too large; a column is missing, a split unknown, a number
-            infinite, or a path outside of `root` or
-            without a file.
+        BadInput: No such table, or one too large; a column is missing, a split unknown, a number infinite, a text not
+            to be drawn, or a path outside of `root` or without a file.
     """
-    rows = read_table(table)
+    rows = _drawable(table, read_table(table))
     _refuse(table, "have no label", rows[rows["label"].str.strip() == ""])
     if "split" in rows:
         wrong = rows[~rows["split"].isin(["", *SPLITS])]
@@ -45,6 +44,18 @@ def read_manifest(table: Path, root: Path) -> list[Entry]:
         Entry(path, label, file, split or None, group or None, known)
         for path, label, file, split, group, known in listed
     ]
+
+
+def _drawable(table: Path, rows: pd.DataFrame) -> pd.DataFrame:
+    """Give every line's end its usual form, and refuse what cannot be drawn, wherever a slice may be named after it."""
+    for name in rows.columns.difference(["path", "label", "split"], sort=False):
+        shown = repr(name)[:_LONGEST_SHOWN]
+        if UNDRAWABLE.search(name):
+            raise BadInput(f"{table} has a column {shown}, whose name holds a control character; rename it")
+        rows[name] = rows[name].str.replace("\r\n?", "\n", regex=True)
+        undrawable = rows[rows[name].str.contains(UNDRAWABLE)]
+        _refuse(table, f"have a control character in {shown}; remove it", undrawable, name)
+    return rows
 
 
 def _properties(table: Path, rows: pd.DataFrame) -> list[dict[str, str | float | None]]:

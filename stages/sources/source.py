@@ -1,5 +1,6 @@
 """What every source of images amounts to."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -9,6 +10,8 @@ from numpy.typing import NDArray
 # A file by its name as text: to make a Path takes half as long as to read a small file, and another process makes it
 # anew.
 RawImage = str | NDArray[np.uint8]
+# Control characters and the like, which neither the report's charts nor its tables can hold.
+UNDRAWABLE = re.compile("[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True)

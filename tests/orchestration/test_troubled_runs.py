@@ -165,7 +165,8 @@ def test_a_disk_that_fills_ends_the_run_and_loses_nothing(toy, small_disk):
         (["retrain", "--revision", "nothing"], "there is no revision 'nothing' here"),
         (["serve", "--cron", "every night"], "'every night' is no cron line; expected"),
         (["serve", "--cron", "0 3 * * *", "--timezone", "Mars"], "there is no time zone 'Mars'"),
-        (["clean", "--keep", "-1"], "--keep is -1; expected 0 or more"),
+        (["serve", "--cron", "0 3 * * *", "--timezone", ""], "there is no time zone ''"),
+        (["serve", "--cron", "0 0 30 2 *"], "'0 0 30 2 *' never comes"),
     ],
 )
 def test_bad_arguments_get_a_sentence(toy, arguments, sentence):
@@ -178,6 +179,26 @@ def test_bad_arguments_get_a_sentence(toy, arguments, sentence):
 def test_a_time_that_cannot_pass_is_refused(toy, time):
     said = toy.pipeline("retrain", f"--stage-timeout-seconds={time}", status=2)
     assert f"{time} is no number of seconds; expected more than 0" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["retrain", "--retry-waits", "nan"], "nan is no number of seconds; expected 0 or more"),
+        (["clean", "--keep=-1"], "-1 is no number of retrainings; expected 0 to "),
+        (["clean", "--keep", "9" * 20], "is no number of retrainings"),
+    ],
+)
+def test_numbers_that_cannot_be_are_refused(toy, arguments, sentence):
+    assert sentence in toy.pipeline(*arguments, status=2)
+
+
+@pytest.mark.parametrize("content", ["", "stages: {}\n"])
+def test_a_graph_without_stages_is_refused(toy, content):
+    (toy.folder / "dvc.yaml").write_text(content)
+    said = toy.pipeline("run", status=1)
+    assert "has no stages; to have git's back: git checkout -- dvc.yaml" in said
+    assert "Traceback" not in said
 
 
 def test_without_git_it_is_said_what_is_missing(toy, tmp_path):

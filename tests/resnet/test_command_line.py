@@ -1,6 +1,8 @@
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -12,6 +14,7 @@ from PIL import Image
 import resnet
 from resnet.__main__ import main
 from resnet.classifier import Classifier
+from resnet.commands import list_architectures
 from resnet.picture_files import Failure, find_pictures
 from resnet.predicting import predict_files
 
@@ -30,6 +33,9 @@ def folder(tmp_path_factory, tiny, dark_and_bright):
     bias.assign(np.log([0.2, 0.7, 0.1]))
     resnet.save(model, folder / "model.keras", ["cat", "dog", "eel"])
     resnet.save(model, folder / "nameless.keras")
+    resnet.save(model, folder / "twice.keras", ["cat", "dog", "cat"])
+    bias.assign([np.nan, 0, 0])
+    resnet.save(model, folder / "diverged.keras", ["cat", "dog", "eel"])
     for name, size in {"one.png": (8, 8), "two.jpg": (300, 200)}.items():
         Image.new("RGB", size, "red").save(folder / name)
     (folder / "note.txt").write_text("no image")
@@ -199,6 +205,32 @@ def test_a_model_of_something_else_than_pictures_is_refused(predict, folder):
     assert errors == ["resnet: table.keras takes inputs of (4,); expected RGB images of one fixed, square size"]
 
 
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_a_model_that_answers_with_no_number_is_refused(predict, form):
+    status, lines, errors = predict("one.png", *form, model="diverged.keras")
+    assert (status, lines) == (1, [])
+    assert errors == ["resnet: the model answers with NaN or infinity, as one whose training diverged; take another"]
+
+
+@pytest.mark.parametrize("seconds", ["-1", "0", "nan", "inf"])
+def test_a_time_that_cannot_pass_is_refused(seconds, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["time", "--model", "model.keras", f"--seconds={seconds}"])
+    assert f"{seconds} is no number of seconds; expected more than 0" in capsys.readouterr().err
+
+
+def test_ctrl_c_is_told_and_exit_130(predict, monkeypatch):
+    def interrupted(_):
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(list_architectures, "run", interrupted)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        assert main(["list"]) == 130
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_help_needs_no_heavy_library():
     code = """
 import sys
@@ -215,6 +247,8 @@ finally:
     ("model", "sentence"),
     [
         ("missing.keras", "there is no model at missing.keras"),
+        (".", ". is a folder; expected a .keras file"),
+        ("twice.keras", "twice.keras names several classes 'cat'; save it anew with names that differ"),
         ("broken.keras", "broken.keras is no Keras model that can be loaded"),
         ("one.png", "one.png is no Keras model that can be loaded"),
     ],

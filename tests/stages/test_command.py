@@ -57,6 +57,24 @@ def test_ctrl_c_is_told_and_exit_130(capsys):
     assert capsys.readouterr().err == "interrupted\n"
 
 
+def test_ctrl_c_while_libraries_are_imported_is_told_alike(here, run_stage):
+    # Found before the library, as Python looks in the current folder first.
+    (here / "joblib.py").write_text("import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(9)\n")
+    done = run_stage("prepare")
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, "interrupted\n")
+
+
+@pytest.mark.parametrize("closed", [">&-", "| true"])
+def test_a_stage_whose_reader_has_gone_does_its_work_without_tracebacks(photos, params_file, here, closed):
+    photos(count=30)
+    params_file()
+    command = f"{sys.executable} -m stages.prepare {closed}"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
+    assert (here / "data/manifest.parquet").exists()
+
+
 def test_a_fault_of_ours_keeps_its_traceback():
     with pytest.raises(ZeroDivisionError):
         run_and_exit(lambda: 1 / 0)

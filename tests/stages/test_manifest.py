@@ -71,6 +71,12 @@ def test_any_further_column_is_a_property_of_the_image(listed, name):
     assert [entry.properties["age"] for entry in entries] == [3.0, pytest.approx(float("nan"), nan_ok=True), 1.5]
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_the_lines_of_a_property_end_alike_whoever_wrote_them(listed, end):
+    first, *_ = listed(ROWS | {"note": [f"dark{end}wet", "dry", "dry"]}, "table.parquet")
+    assert first.properties["note"] == "dark\nwet"
+
+
 @pytest.mark.parametrize(
     "groups",
     [
@@ -126,6 +132,12 @@ def test_a_csv_may_be_written_in_these_ways(listed, content):
             b"path,label,age\na.png,cat,3\nb.png,cat,inf\na.png,cat,-inf\n",
             ["2 rows", "infinite age", "known: inf, -inf", "leave empty"],
         ),
+        (
+            b"path,label,camera\na.png,cat,old\nb.png,dog,\x1b[1m\n",
+            ["1 rows", "control character in 'camera'", r"'\x1b[1m'", "remove it"],
+        ),
+        (b"path,label,group\na.png,cat,\x01\n", ["1 rows", "control character in 'group'", r"'\x01'"]),
+        (b"path,label,a\x1fb\na.png,cat,1\n", [r"a column 'a\x1fb', whose name", "rename it"]),
         (b"path,label\nbelow,cat\n.,cat\n,cat\n", ["3 rows", "does not exist", "'below', '.', ''"]),
         (b"path,label\na.png/b.png,cat\n", ["1 rows", "does not exist", "'a.png/b.png'"]),
         (b"path,label\n" + b"x" * 300 + b".png,cat\n", ["1 rows", "does not exist"]),

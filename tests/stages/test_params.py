@@ -62,11 +62,17 @@ def test_an_unknown_or_missing_key_is_named_at_every_level(params_file, refusal,
         ("train.patience", 0, "greater than or equal to 1"),
         ("evaluate.calibration_bins", 1, "greater than or equal to 2"),
         ("evaluate.bootstrap.resamples", 10, "greater than or equal to 100"),
-        ("evaluate.bootstrap.level", 1, "less than 1"),
+        ("evaluate.bootstrap.level", 1, "less than or equal to 0.9999"),
         ("evaluate.corrupted_images", 0, "greater than or equal to 1"),
         ("evaluate.gradients.learning_rate", 0, "greater than 0"),
         ("report.pictures", -1, "greater than or equal to 0"),
         ("report.title", "", "at least 1 character"),
+        ("train.epochs", 2**63 - 1, "less than or equal to 1000000000"),
+        ("train.learning_rate", 1e308, "less than or equal to"),
+        ("train.threads", 2**31, "less than or equal to 1024"),
+        ("evaluate.threads", 2**31, "less than or equal to 1024"),
+        ("evaluate.bootstrap.level", 0.9999999999999999, "less than or equal to 0.9999"),
+        ("evaluate.bootstrap.resamples", 10**9, "less than or equal to 1000000"),
     ],
 )
 def test_a_wrong_type_or_an_impossible_value_is_told_with_what_would_do(params_file, refusal, key, value, expected):
@@ -122,6 +128,10 @@ def test_a_section_that_holds_no_keys_is_told_in_the_words_of_yaml(params_file, 
             {"model.weights": "./models/model.keras", "model.weights_sha256": "0" * 64},
             ["model: weights is ./models/model.keras", "copy it"],
         ),
+        (
+            {"model.weights": "./models/../models/model.keras", "model.weights_sha256": "0" * 64},
+            ["model: weights is ./models/../models/model.keras", "copy it"],
+        ),
         ({"model.two_views": True}, ["model.two_views asks for mirror images", "set train.horizontal_flip: true"]),
         ({"train.body_learning_rate": 0.0}, ["train.body_learning_rate is 0", "set it to 1.0"]),
         ({"validate.side.at_least": 9, "validate.side.at_most": 8}, ["validate.side: at_least 9", "above at_most 8"]),
@@ -168,12 +178,22 @@ def test_an_unknown_architecture_is_told_with_the_nearest_ones(params_file, refu
         pytest.param(EXPLOSION, "is not valid YAML: line 2: .a0 is an alias; write its value out", id="aliases"),
         pytest.param(b"[" * 5000, "is not valid YAML: .*recursion", id="endless depth"),
         pytest.param(b"seed: 0\n" * 100_000, "is not valid YAML: .*more than 500,000 characters", id="endless file"),
+        pytest.param(b"seed: !!bool x\n", "is not valid YAML: ", id="no boolean"),
+        pytest.param(b'seed: !!int ""\n', "is not valid YAML: ", id="no integer"),
+        pytest.param(b'seed: !!float ""\n', "is not valid YAML: ", id="no float"),
+        pytest.param(b"seed: !!omap x\n", "is not valid YAML: ", id="no map"),
+        pytest.param(b"%YAML 1.3\n---\nseed: 0\n", "is not valid YAML: version", id="another version"),
         pytest.param(b"seed: " + b"9" * 5000, "is not valid YAML: .*5000 digits", id="endless number"),
     ],
 )
 def test_what_is_no_yaml_mapping_is_refused_in_one_line(here, refusal, content, sentence):
     (here / "params.yaml").write_bytes(content)
     assert re.search(f"params.yaml {sentence}", refusal(load, here / "params.yaml"))
+
+
+@pytest.mark.parametrize("key", ["data.path", "data.root", "model.weights", "report.title"])
+def test_a_text_with_a_nul_is_refused(params_file, refusal, key):
+    assert f"{key}: holds a NUL, which no path can hold; remove it" in refusal(load, params_file(**{key: "a\0b"}))
 
 
 def test_a_missing_file_says_where_to_run(here, refusal):

@@ -237,6 +237,12 @@ def test_a_file_becomes_what_it_was_in_an_array_through_any_source(photos, table
         ),
         pytest.param(lambda photos: photos(classes=["cat"]), {}, ["only the class 'cat'", "two"], id="one class"),
         pytest.param(
+            lambda photos: photos(classes=["cat", "bell\a"]), {}, ["class 'bell\\x07' of photos", "rename"], id="bell"
+        ),
+        pytest.param(
+            lambda photos: photos(classes=["cat", "car\r"]), {}, ["class 'car\\r' of photos", "rename"], id="return"
+        ),
+        pytest.param(
             lambda photos: photos(count=2), {}, ["'cat' of photos has 2 images", "among 3 splits"], id="scarce class"
         ),
         pytest.param(

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import zipfile
 
 import keras
@@ -56,6 +57,12 @@ def test_weights_that_are_not_those_that_are_pinned_are_refused_with_what_is_the
     (here / "former.keras").write_text("other weights")
     found, pinned = sha256(here / "former.keras"), "0" * 64
     assert f"former.keras has sha256 {found}, but model.weights_sha256 is {pinned}" in refused("former.keras", pinned)
+
+
+def test_weights_that_might_never_end_are_refused(here, refused):
+    os.mkfifo(here / "pipe.keras")
+    for endless in ("pipe.keras", "/dev/zero"):
+        assert refused(endless, "0" * 64) == f"model.weights: {endless} is no file; name a .keras file"
 
 
 def test_weights_that_are_missing_or_no_model_are_refused(here, refused):
