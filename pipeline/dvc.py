@@ -137,6 +137,12 @@ def metrics(folder: Path, revision: str | None = None) -> dict[str, Any]:
     return {name: found["data"] for name, found in shown.get("", {}).get("data", {}).items() if "data" in found}
 
 
+def remotes(folder: Path) -> list[str]:
+    """The names of the places that data can be pushed to."""
+    with repository(folder) as repo:
+        return sorted(repo.config["remote"])
+
+
 def fetch_files(folder: Path, revision: str, wanted: Mapping[str, Path]) -> None:
     """Write files as they were in a commit, from git, DVC's cache or a remote.
 

@@ -18,6 +18,19 @@ class Publication:
         self.project, self.say, self.held = project, say, held
         self._file = project.state / "unpublished"
 
+    def check(self) -> None:
+        """Make sure that there is somewhere to push to, before hours of training.
+
+        Raises:
+            PipelineError: There is no remote of git's, or none of DVC's.
+        """
+        if not git(self.project.main, "remote"):
+            raise PipelineError("there is no git remote to push to; git remote add origin ADDRESS, or leave out --push")
+        if not dvc.remotes(self.project.folder):
+            raise PipelineError(
+                "there is no DVC remote to push to; dvc remote add --default NAME ADDRESS, or leave out --push"
+            )
+
     def remember(self, branch: str) -> None:
         """Note that a branch is to be published, now or with the next run."""
         self._write([*(name for name in self.waiting() if name != branch), branch])

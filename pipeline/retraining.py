@@ -78,6 +78,7 @@ def _retrain(
     _refuse_a_name_that_is_taken(project, branch)
     publication = Publication(project, log.info, held)
     if push:
+        publication.check()
         # Before there is anything to push, so that nothing that comes between is in the way; no branch, no push.
         publication.remember(branch)
     with checkout(project, tip, name) as folder:

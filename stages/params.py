@@ -30,7 +30,7 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[int, Field(ge=1, le=1_000_000_000)]
 Threads = Annotated[int, Field(ge=1, le=1024)]
 NotNegative = Annotated[float, Field(ge=0, le=1e9)]
-Rate = Annotated[float, Field(gt=0, le=1e9)]
+Rate = Annotated[float, Field(gt=0, le=1e30)]
 Severity = Literal["fail", "warn"]
 # A data set of twenty thousand classes; ruamel takes seconds for it.
 MOST_YAML_CHARACTERS = 500_000

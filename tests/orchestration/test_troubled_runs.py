@@ -163,6 +163,7 @@ def test_a_disk_that_fills_ends_the_run_and_loses_nothing(toy, small_disk):
     ("arguments", "sentence"),
     [
         (["retrain", "--revision", "nothing"], "there is no revision 'nothing' here"),
+        (["retrain", "--push"], "there is no git remote to push to"),
         (["serve", "--cron", "every night"], "'every night' is no cron line; expected"),
         (["serve", "--cron", "0 3 * * *", "--timezone", "Mars"], "there is no time zone 'Mars'"),
         (["serve", "--cron", "0 3 * * *", "--timezone", ""], "there is no time zone ''"),

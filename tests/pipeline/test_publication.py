@@ -121,6 +121,19 @@ def test_without_a_git_remote_the_result_stays_and_it_is_said_what_to_do(small):
     assert waiting(small) == [BRANCH]
 
 
+def test_where_there_is_nowhere_to_push_to_it_is_said_before_anything_is_trained(small, tmp_path):
+    publication = Publication(small.found, print)
+    with pytest.raises(PipelineError, match="there is no git remote to push to; git remote add"):
+        publication.check()
+    small.git("remote", "add", "origin", str(tmp_path / "origin.git"))
+    with pytest.raises(PipelineError, match="there is no DVC remote to push to; dvc remote add"):
+        publication.check()
+
+
+def test_two_remotes_are_enough_to_begin(shared):
+    Publication(shared.found, print).check()
+
+
 def test_a_branch_that_a_person_has_deleted_waits_no_more(small):
     small.git("branch", BRANCH)
     small.git("branch", f"{BRANCH}-more")
