@@ -52,7 +52,6 @@ def run(params: Params) -> None:
     check_validation(VALIDATION_JSON)
     train, validation, classes = load_split(TRAIN), load_split(VALIDATION), load_classes()
     settings = backend.decided(params.train)
-    check_size(train, params.data.image_size)
     if not len(validation.images) and (settings.keep == "best" or settings.patience):
         raise BadInput(
             "train.keep: best and train.patience need validation images, and none was drawn; "
@@ -101,15 +100,6 @@ def run(params: Params) -> None:
             metrics = write_results(finished, classes, history, settings)
             checkpoints.remember_model(folder, MODEL)
     warn_of_chance(metrics, validation if len(validation.labels) else train)
-
-
-def check_size(train: Labelled, expected: int) -> None:
-    """Refuse images that were prepared by other settings than these."""
-    if (side := train.images.shape[1]) != expected:
-        raise BadInput(
-            f"{PREPARED} has images of {side} pixels, and data.image_size is {expected}; run `dvc repro`, or "
-            "`python -m stages.prepare` and the stages after it"
-        )
 
 
 def check_shares(settings: TrainParams, images: int, validation: int) -> None:

@@ -115,16 +115,6 @@ def test_images_that_the_devices_cannot_share_are_refused(ready, settings, run_s
     assert (done.returncode, told in done.stderr) == (1, True), done.stderr
 
 
-def test_images_that_were_prepared_by_other_settings_are_refused(ready, settings, run_stage):
-    settings(**{"data.image_size": 16})
-    done = run_stage("train")
-    assert (done.returncode, done.stderr) == (
-        1,
-        "error: data/prepared has images of 8 pixels, and data.image_size is 16; run `dvc repro`, or "
-        "`python -m stages.prepare` and the stages after it\n",
-    )
-
-
 def test_ctrl_c_says_where_the_next_run_goes_on(ready, here):
     with start_training(here) as process:
         wait_for_checkpoint(process, epoch=1)
