@@ -1,6 +1,6 @@
 """Rectifiers that are quick in bfloat16 on a CPU, for training.
 
-TensorFlow's kernels take bfloat16 number by number; XLA makes one pass with vectors of what belongs together
+TensorFlow's own kernels are slow in bfloat16; XLA compiles what belongs together into one pass, for the CPU at hand
 (benchmarks/LOG.md). Values and gradients are those of the stock layers; tests hold them to that.
 """
 
