@@ -71,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
             nargs="*",
             metavar="S",
             default=[5.0, 30.0, 120.0],
-            help="seconds between attempts to transfer data or to get DVC's lock (default: 5 30 120)",
+            help="seconds between attempts to transfer data (default: 5 30 120)",
         )
 
     listing = commands.add_parser("models", help="the versions of the model with their metrics, and the champion")
@@ -125,7 +125,7 @@ def run(_: argparse.Namespace) -> int:
 
     found = project.find(Path.cwd())
     with server.for_one_run(found.folder):
-        return _finish(pipeline(str(found.folder), return_state=True), found.logs / "run.json")
+        return _finish(pipeline(str(found.folder), return_state=True))
 
 
 def retrain(options: argparse.Namespace) -> int:
@@ -135,8 +135,7 @@ def retrain(options: argparse.Namespace) -> int:
 
     found = project.find(Path.cwd())
     with server.for_one_run(found.folder):
-        state = flow(**settings(options, found.folder), return_state=True)
-        return _finish(state, found.logs / "retrain.json")
+        return _finish(flow(**settings(options, found.folder), return_state=True))
 
 
 def serve(options: argparse.Namespace) -> None:
@@ -211,7 +210,7 @@ def clean(options: argparse.Namespace) -> None:
         )
 
 
-def _finish(state: "State[Any]", file: Path) -> int:
+def _finish(state: "State[Any]") -> int:
     """Print what a flow run came to; return the exit status."""
     from pipeline import results
 
@@ -219,7 +218,8 @@ def _finish(state: "State[Any]", file: Path) -> int:
         error = state.result(raise_on_failure=False)
         print(f"error: {error if isinstance(error, Exception) else state.message}", file=sys.stderr)
         return 1
-    result = results.read(file)
+    # Not from its file, which another run may have written meanwhile.
+    result = state.result()
     results.print_result(result)
     return EXIT_STATUS[result.outcome]
 

@@ -1,6 +1,7 @@
 """A freshly trained model, measured beside the champion for the gate."""
 
 import filecmp
+import hashlib
 import json
 import shutil
 import sys
@@ -16,6 +17,7 @@ from pipeline import champion, gate, registry
 from pipeline.champion import CLASSES, MANIFEST, MODEL, PREDICTIONS, Champion
 from pipeline.drift import drift
 from pipeline.errors import Incomparable, PipelineError
+from pipeline.git import read
 from pipeline.pairing import IMAGE, new_to_both, once
 from pipeline.processes import Say, supervised
 from pipeline.project import EVALUATION, settings
@@ -48,7 +50,18 @@ def judge(folder: Path, say: Say, held: int | None = None) -> gate.Verdict:
             # What breaks a floor is rejected, whatever it could be compared with.
             verdict = by_itself if by_itself.outcome == "rejected" else gate.Verdict("undecided", [])
             verdict = verdict.because(str(error)).because(A_PERSONS_WORD)
+    if verdict.outcome == "promoted" and (former := _dethroned(folder)):
+        reason = f"this is the very model of {former}, from which a person has gone back"
+        verdict = gate.Verdict("undecided", [*verdict.reasons, reason, A_PERSONS_WORD], verdict.numbers)
     return verdict.with_numbers(champion=str(version), champion_commit=version.commit)
+
+
+def _dethroned(folder: Path) -> registry.Version | None:
+    """The version of this very model that was the champion, if it is not to be one any more."""
+    with (folder / MODEL).open("rb") as model:
+        digest = hashlib.file_digest(model, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    former = (version for version in registry.versions(folder) if not version.crowned)
+    return next((version for version in former if digest in (read(folder, version.commit, "dvc.lock") or "")), None)
 
 
 @contextmanager
@@ -76,7 +89,8 @@ def _against(former: Champion, folder: Path, params: Params, say: Say, held: int
         params.gate.confidence,
         params.seed,
     )
-    floors = _floors(folder, both, _time_against(former, folder, say, held))
+    # Floors are of all its test images: it has been trained on none of them, whatever the champion has.
+    floors = _floors(folder, pd.read_parquet(folder / PREDICTIONS), _time_against(former, folder, say, held))
     verdict = gate.decide(floors, difference, params.gate)
     if warned := moved[moved["warning"]]["feature"].tolist():
         verdict = verdict.because(f"mind that the images have changed in {', '.join(warned)}")

@@ -49,14 +49,17 @@ def clean(project: Project, keep: int) -> Removed:
 
 
 def _old_branches(project: Project, keep: int) -> list[str]:
-    order = ("--sort=-refname", "--format=%(objectname) %(refname:short) %(worktreepath)")
+    fields = "%00".join(f"%({name})" for name in ("objectname", "refname:short", "worktreepath", "contents:subject"))
+    order = ("--sort=-refname", f"--format={fields}")
     listed = git(project.main, "for-each-ref", *order, f"refs/heads/{RETRAININGS}/").splitlines()
     registered = {version.commit for version in registry.versions(project.main)}
     waiting = set(Publication(project, print).waiting())
     old = []
     for line in listed[keep:]:
-        commit, branch, *checked_out_at = line.split()
-        if commit not in registered and branch not in waiting and not checked_out_at:
+        commit, branch, checked_out_at, subject = line.split("\0")
+        # A person may have gone on from it.
+        is_ours = subject.startswith(f"{branch}: ")
+        if is_ours and commit not in registered and branch not in waiting and not checked_out_at:
             old.append(branch)
     return old
 
@@ -129,8 +132,13 @@ def _remove_with_empty_folder(path: Path) -> None:
 
 
 def _remove_logs(project: Project, keep: int) -> int:
+    """Remove the pages of what has no branch any more, or never had one as it failed."""
     folder = project.logs / RETRAININGS
-    old = sorted((path for path in folder.iterdir() if path.is_dir()), reverse=True)[keep:] if folder.is_dir() else []
+    listed = git(
+        project.main, "for-each-ref", "--format=%(refname:lstrip=3)", f"refs/heads/{RETRAININGS}/"
+    ).splitlines()
+    found = sorted((path for path in folder.iterdir() if path.is_dir()), reverse=True) if folder.is_dir() else []
+    old = [path for path in found[keep:] if path.name not in listed]
     for path in old:
         shutil.rmtree(path)
     return len(old)

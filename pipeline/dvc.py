@@ -137,10 +137,11 @@ def metrics(folder: Path, revision: str | None = None) -> dict[str, Any]:
     return {name: found["data"] for name, found in shown.get("", {}).get("data", {}).items() if "data" in found}
 
 
-def remotes(folder: Path) -> list[str]:
-    """The names of the places that data can be pushed to."""
+def default_remote(folder: Path) -> str | None:
+    """The place that data is pushed to where no other is named."""
     with repository(folder) as repo:
-        return sorted(repo.config["remote"])
+        name: str | None = repo.config["core"].get("remote")
+        return name
 
 
 def fetch_files(folder: Path, revision: str, wanted: Mapping[str, Path]) -> None:

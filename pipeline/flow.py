@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from httpx import HTTPError
 from prefect import flow, get_run_logger, runtime, task
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
+from prefect.exceptions import PrefectException
 from prefect.states import Completed, Failed
 from prefect.tasks import Task
 
@@ -127,6 +129,8 @@ def judge(folder: Path, held: int) -> "Verdict":
 def say_and_show_progress(say: Callable[[str], None], stage: str) -> Callable[[str], None]:
     """Hand lines on, and draw those that count epochs as progress in Prefect's UI."""
     bar: UUID | None = None
+    # Prefect allows nothing else in it, and DVC nearly everything in the name of a stage.
+    key = re.sub(r"[^a-z0-9]+", "-", f"progress-{stage.lower()}")
 
     def handle(line: str) -> None:
         nonlocal bar
@@ -134,10 +138,14 @@ def say_and_show_progress(say: Callable[[str], None], stage: str) -> Callable[[s
         if found := EPOCH.match(line):
             begun, total = map(int, found.groups())
             share = 100 * (begun - 1) / total
-            if bar is None:
-                made = create_progress_artifact(share, key=f"progress-{stage}", description=f"Epochs of {stage}")
-                bar = made if isinstance(made, UUID) else None
-            else:
-                update_progress_artifact(bar, share)
+            try:
+                if bar is None:
+                    made = create_progress_artifact(share, key=key, description=f"Epochs of {stage}")
+                    bar = made if isinstance(made, UUID) else None
+                else:
+                    update_progress_artifact(bar, share)
+            except (PrefectException, HTTPError) as error:
+                # A server that is away for a while ends no training.
+                say(f"the progress of {stage} could not be drawn: {error}")
 
     return handle

@@ -32,9 +32,9 @@ class Owner:
     flow_run: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass
 class Held:
-    """The lock; `crashed` is the run that held it before and never gave it back."""
+    """The lock; `crashed` is the run that held it before and never gave it back, until that is told."""
 
     descriptor: int
     crashed: Owner | None
@@ -50,12 +50,12 @@ def only_run(project: Project, flow_run: str | None = None) -> Iterator[Held]:
     descriptor = _open(project.state / "pipeline.lock")
     try:
         _take(descriptor)
-        crashed = _owner(descriptor)
+        held = Held(descriptor, _owner(descriptor))
         _write(descriptor, json.dumps(asdict(_me(flow_run))))
         try:
-            yield Held(descriptor, crashed)
+            yield held
         finally:
-            _write(descriptor, "")
+            _write(descriptor, json.dumps(asdict(held.crashed)) if held.crashed else "")
     finally:
         os.close(descriptor)
 

@@ -1,5 +1,6 @@
 """Sharing a retraining: its data to the DVC remote first, then its branch and the registry's tags to git's."""
 
+import os
 from pathlib import Path
 
 from pipeline import dvc
@@ -22,13 +23,14 @@ class Publication:
         """Make sure that there is somewhere to push to, before hours of training.
 
         Raises:
-            PipelineError: There is no remote of git's, or none of DVC's.
+            PipelineError: There is no remote of git's, or no default one of DVC's.
         """
         if not git(self.project.main, "remote"):
             raise PipelineError("there is no git remote to push to; git remote add origin ADDRESS, or leave out --push")
-        if not dvc.remotes(self.project.folder):
+        if not dvc.default_remote(self.project.folder):
             raise PipelineError(
-                "there is no DVC remote to push to; dvc remote add --default NAME ADDRESS, or leave out --push"
+                "there is no default DVC remote to push to; dvc remote add --default NAME ADDRESS, or dvc remote "
+                "default NAME where there is one, or leave out --push"
             )
 
     def remember(self, branch: str) -> None:
@@ -48,26 +50,50 @@ class Publication:
             PipelineError: The result stays here, and is pushed with the next run.
         """
         stays = f"{branch} stays here, and is pushed with the next run"
-        remotes = git(self.project.main, "remote").splitlines()
-        if not remotes:
-            raise PipelineError(f"there is no git remote to push to (git remote add origin …); {stays}")
-        remote = "origin" if "origin" in remotes else remotes[0]
         try:
+            remote = self._remote()
             # The data first, so that nobody ever pulls a branch whose data is not there.
             dvc.run(folder, ["push"], self.say, self.held)
-            git(self.project.main, "push", "--quiet", remote, f"refs/heads/{branch}", *self._tags(remote))
+            self._push(remote, f"refs/heads/{branch}")
         except PipelineError as error:
             raise type(error)(f"{error}; {stays}") from error
         self._write([name for name in self.waiting() if name != branch])
 
     def publish_what_is_left(self) -> None:
-        """Push what an earlier run could not."""
+        """Push what an earlier run could not, and what a person has promoted or rolled back since."""
         for branch in self.waiting():
             with checkout(self.project, commit_of(self.project.main, branch), "publication") as folder:
                 self.publish(branch, folder)
+        self._push(self._remote())
 
-    def _tags(self, remote: str) -> list[str]:
-        """The registry's tags, none of which may mean something else on the remote."""
+    def _remote(self) -> str:
+        remotes = git(self.project.main, "remote").splitlines()
+        if not remotes:
+            raise PipelineError("there is no git remote to push to (git remote add origin …)")
+        return "origin" if "origin" in remotes else remotes[0]
+
+    def _push(self, remote: str, *branches: str) -> None:
+        """Push branches whose data has been pushed, and the registry's tags."""
+        shared = {commit_of(self.project.main, branch) for branch in branches}
+        tags = [tag for tag in self._new_tags(remote) if self._has_its_data_pushed(tag, shared)]
+        if branches or tags:
+            git(self.project.main, "push", "--quiet", remote, *branches, *tags)
+
+    def _has_its_data_pushed(self, tag: str, shared: set[str]) -> bool:
+        """Push what a tag's commit refers to, unless that commit has been seen to; say so where that fails."""
+        commit = commit_of(self.project.main, tag)
+        if commit not in shared:
+            try:
+                with checkout(self.project, commit, "registry") as folder:
+                    dvc.run(folder, ["push"], self.say, self.held)
+            except PipelineError as error:
+                self.say(f"{tag} stays here, and is tried again with the next run: {error}")
+                return False
+            shared.add(commit)
+        return True
+
+    def _new_tags(self, remote: str) -> list[str]:
+        """The registry's tags that the remote has not; none may mean something else there."""
         patterns = [f"refs/tags/{ARTIFACT}@*", f"refs/tags/{ARTIFACT}#*"]
         own = _named(git(self.project.main, "for-each-ref", "--format=%(objectname) %(refname)", *patterns))
         theirs = _named(git(self.project.main, "ls-remote", "--refs", remote, *patterns))
@@ -78,10 +104,13 @@ class Publication:
                     f"the tag {tag} on {remote} is not the one here, as another machine has promoted too; "
                     f"git tag --delete '{tag}', git fetch {remote} --tags, then python -m pipeline promote REV"
                 )
-        return list(own)
+        return sorted(own.keys() - theirs.keys())
 
     def _write(self, names: list[str]) -> None:
-        self._file.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+        # Whole or not at all: a branch that is forgotten is never pushed.
+        new = self._file.with_name(f".{self._file.name}")
+        new.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+        os.replace(new, self._file)
 
 
 def _named(listed: str) -> dict[str, str]:

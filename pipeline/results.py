@@ -47,7 +47,7 @@ class Result:
 
     def state(self) -> State[Any]:
         """How Prefect is told: completed, under a name that says to what end."""
-        return Completed(name=self.outcome.capitalize(), message="; ".join(self.reasons))
+        return Completed(name=self.outcome.capitalize(), message="; ".join(self.reasons), data=self)
 
 
 def metrics(folder: Path) -> list[Metric]:

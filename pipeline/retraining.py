@@ -43,7 +43,7 @@ def retrain(
         push: Whether to push the branch, the registry's tags and the data when done.
         notify: A command or an http address that is told of failures and verdicts.
         stage_timeout_seconds: After which a stage is ended.
-        retry_waits: Seconds between attempts to transfer data, or to get a lock that another DVC command holds.
+        retry_waits: Seconds between attempts to transfer data.
     """
     try:
         found = find(Path(project))
@@ -53,7 +53,13 @@ def retrain(
         with only_run(found, runtime.flow_run.id) as held:
             try:
                 _put_in_order(found, held, notify)
-                result = _retrain(found, held.descriptor, revision, push, stage_timeout_seconds, retry_waits)
+                publication = Publication(found, get_run_logger().info, held.descriptor) if push else None
+                result = _retrain(found, held.descriptor, revision, publication, stage_timeout_seconds, retry_waits)
+                if result.outcome != "skipped":
+                    # Before it is pushed: should that fail, the model is the champion all the same.
+                    tell(notify, result.outcome, "; ".join(result.reasons), found, result)
+                if publication:
+                    patient("push", publication.publish_what_is_left, retry_waits)()
             except Exception as error:
                 tell(notify, "failed", str(error), found)
                 raise
@@ -62,22 +68,23 @@ def retrain(
     except (PipelineError, OSError) as error:
         # An OSError here is a full disk, or a folder that may not be written.
         return Failed(message=str(error))
-    if result.outcome == "skipped":
-        return _skipped(found, *result.reasons)
-    tell(notify, result.outcome, "; ".join(result.reasons), found, result)
-    return result.state()
+    return _skipped(found, *result.reasons) if result.outcome == "skipped" else result.state()
 
 
 def _retrain(
-    project: Project, held: int, revision: str, push: bool, timeout: float | None, waits: Sequence[float]
+    project: Project,
+    held: int,
+    revision: str,
+    publication: Publication | None,
+    timeout: float | None,
+    waits: Sequence[float],
 ) -> results.Result:
     log = get_run_logger()
     tip = commit_of(project.folder, revision)
     name = datetime.now(UTC).strftime("%Y-%m-%dT%H%M%SZ")
     branch = f"{RETRAININGS}/{name}"
     _refuse_a_name_that_is_taken(project, branch)
-    publication = Publication(project, log.info, held)
-    if push:
+    if publication:
         publication.check()
         # Before there is anything to push, so that nothing that comes between is in the way; no branch, no push.
         publication.remember(branch)
@@ -89,20 +96,16 @@ def _retrain(
         patient("update data", data.update, waits)(project, folder, newest, log.info, held)
         if known := _same_inputs(folder, newest, tip):
             hint = [] if registry.champion(project.main) else [f"there is no champion yet; {registry.FIRST}"]
-            result = results.Result("skipped", [f"nothing has changed since {known}", *hint], [])
-        else:
-            patient("fetch", _take_outputs_from_cache, waits)(folder, held)
-            result = _train_and_judge(project, folder, name, held, timeout)
-    if push:
-        patient("push", publication.publish_what_is_left, waits)()
-    return result
+            return results.Result("skipped", [f"nothing has changed since {known}", *hint], [])
+        patient("fetch", _take_outputs_from_cache, waits)(folder, held)
+        return _train_and_judge(project, folder, name, held, timeout)
 
 
 def _train_and_judge(project: Project, folder: Path, name: str, held: int, timeout: float | None) -> results.Result:
     branch = f"{RETRAININGS}/{name}"
     try:
         stages = run_stages(folder, held, timeout)
-        verdict = judge(folder, held)
+        verdict = _judged(project, folder, held)
     finally:
         _keep_for_people(project, folder, name)
     # Beside the champion's that it was held against, not beside its own.
@@ -117,6 +120,15 @@ def _train_and_judge(project: Project, folder: Path, name: str, held: int, timeo
     results.write(project.logs / "retrain.json", result)
     results.show(result, project.logs / branch / "report.html")
     return result
+
+
+def _judged(project: Project, folder: Path, held: int) -> "Verdict":
+    """Hold the model against the champion; once more where a person has named another one meanwhile."""
+    while True:
+        verdict, champion = judge(folder, held), registry.champion(project.main)
+        if verdict.numbers.get("champion_commit") == (champion.commit if champion else None):
+            return verdict
+        get_run_logger().info("the champion has changed meanwhile")
 
 
 def patient(name: str, work: Callable[..., Any], waits: Sequence[float]) -> Callable[..., Any]:
@@ -146,6 +158,7 @@ def _put_in_order(project: Project, held: Held, notify: str | None) -> None:
         get_run_logger().warning(message)
         punctuality.mark_as_crashed(held.crashed.flow_run, message)
         tell(notify, "crashed", message, project)
+        held.crashed = None
     elif left:
         get_run_logger().warning("removed checkouts that were left behind: %s", ", ".join(left))
 
@@ -162,9 +175,13 @@ def _refuse_a_name_that_is_taken(project: Project, branch: str) -> None:
 
 
 def _newest(project: Project, tip: str) -> str | None:
-    """The newest retraining of a commit."""
-    order = ("--sort=-refname", "--count=1", f"--contains={tip}", "--format=%(refname:short)")
-    return git(project.main, "for-each-ref", *order, f"refs/heads/{RETRAININGS}/") or None
+    """The newest retraining of this very commit, or the one that it is; those of later commits contain it too."""
+    order = ("--sort=-refname", f"--contains={tip}", "--format=%(refname:short) %(objectname) %(parent)")
+    for line in git(project.main, "for-each-ref", *order, f"refs/heads/{RETRAININGS}/").splitlines():
+        branch, commit, *parents = line.split()
+        if tip in (commit, *parents[:1]):
+            return branch
+    return None
 
 
 def _same_inputs(folder: Path, newest: str | None, tip: str) -> str | None:

@@ -27,9 +27,11 @@ class Finding:
 
 
 def verify(project: Project) -> list[Finding]:
-    """Check the workspace against its commit, every stored byte of that commit, and that old versions are complete."""
+    """Check the workspace against its commit, and what is stored for it, for versions and for retrainings."""
     # What is stored first: DVC's status removes from its cache what it finds damaged there.
-    return [*_uncommitted(project), *_damaged(project), *_stale(project), *_incomplete(project)]
+    kept = _kept(project)
+    stored = [*_missing(project), *_damaged(project, kept)]
+    return [*_uncommitted(project), *stored, *_stale(project), *_incomplete(project, kept)]
 
 
 def _uncommitted(project: Project) -> list[Finding]:
@@ -60,22 +62,39 @@ def _in_words(status: list[object]) -> str:
     return "; ".join(words)
 
 
-def _damaged(project: Project) -> list[Finding]:
-    """Read every object that the workspace's dvc.lock names, and compare it with its hash."""
-    findings = []
+def _missing(project: Project) -> list[Finding]:
+    """Look for every object that the workspace's dvc.lock names."""
     with dvc.repository(project.folder) as repo:
         cache = repo.cache.local
-        for path, hashed in sorted(_objects(repo).items()):
-            stored = cache.oid_to_path(hashed.value)
-            if not Path(stored).exists():
-                findings.append(Finding(f"{path} ({hashed.value}) is not in DVC's cache", "dvc fetch, or dvc repro"))
-            elif hash_file(stored, cache.fs, hashed.name)[1].value != hashed.value.removesuffix(".dir"):
-                findings.append(
-                    Finding(
-                        f"{path} is damaged in DVC's cache, at {stored}",
-                        "delete that file, then dvc fetch or dvc repro",
+        return [
+            Finding(f"{path} ({hashed.value}) is not in DVC's cache", "dvc fetch, or dvc repro")
+            for path, hashed in sorted(_objects(repo).items())
+            if not Path(cache.oid_to_path(hashed.value)).exists()
+        ]
+
+
+def _damaged(project: Project, kept: dict[str, str]) -> list[Finding]:
+    """Read every object that the workspace, a version or a retraining names, and compare it with its hash."""
+    findings: list[Finding] = []
+    sound: dict[str, bool] = {}
+    for name, revision in [(None, None), *kept.items()]:
+        with dvc.repository(project.folder, revision) as repo:
+            cache, known = repo.cache.local, set(sound)
+            for path, hashed in sorted(_objects(repo).items()):
+                stored = cache.oid_to_path(hashed.value)
+                if hashed.value in known or not Path(stored).exists():
+                    continue
+                if hashed.value not in sound:
+                    read = hash_file(stored, cache.fs, hashed.name)[1]
+                    sound[hashed.value] = read.value == hashed.value.removesuffix(".dir")
+                if not sound[hashed.value]:
+                    whose = f"{path} of {name}" if name else path
+                    findings.append(
+                        Finding(
+                            f"{whose} is damaged in DVC's cache, at {stored}",
+                            "delete that file, then dvc fetch or dvc repro",
+                        )
                     )
-                )
     return findings
 
 
@@ -95,10 +114,10 @@ def _objects(repo: Repo) -> dict[str, HashInfo]:
     return found
 
 
-def _incomplete(project: Project) -> list[Finding]:
+def _incomplete(project: Project, kept: dict[str, str]) -> list[Finding]:
     """Look for what versions and retrainings have lost, as by a `dvc gc` that did not know of them."""
     findings = []
-    for name, commit in _kept(project).items():
+    for name, commit in kept.items():
         with dvc.repository(project.folder, commit) as repo:
             cache = repo.cache.local
             lost = [

@@ -1,6 +1,7 @@
 """The command line of the network: `python -m resnet COMMAND`."""
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -10,6 +11,8 @@ from resnet.commands import export_model, list_architectures, predict_images, ti
 from resnet.errors import BadInput
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Of Keras, which imports whatever else is named and ends in a traceback.
+BACKENDS = ("tensorflow", "jax", "torch", "numpy", "openvino")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -20,7 +23,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command.add_to(commands)
     options = parser.parse_args(arguments)
     garbage.search_rarely()
+    # Names of files and of classes need not be text that a terminal can show.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
+        check_backend(os.environ.get("KERAS_BACKEND", "tensorflow"))
         return int(options.run(options))
     except BrokenPipeError:
         # Whoever read has enough, as `head` does; nothing is left to be flushed at the exit.
@@ -38,6 +45,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+
+
+def check_backend(name: str) -> None:
+    """Refuse what Keras cannot run on.
+
+    Raises:
+        BadInput: The environment names something else.
+    """
+    if name and name not in BACKENDS:
+        raise BadInput(f"KERAS_BACKEND is {name!r}; expected {', '.join(BACKENDS)}, or nothing, which is tensorflow")
 
 
 if __name__ == "__main__":

@@ -147,7 +147,13 @@ class KeepBest(keras.callbacks.Callback):
 
 
 class EarlyStopping(keras.callbacks.EarlyStopping):
-    """Keras' own, as part of a checkpoint."""
+    """Keras' own, as part of a checkpoint; any number is better than none."""
+
+    def _is_improvement(self, value: float, reference: float | None) -> bool:
+        # Young running averages of a very deep network may give a loss that is no number, which nothing is less than.
+        if reference is not None and not math.isfinite(reference):
+            return math.isfinite(value)
+        return bool(super()._is_improvement(value, reference))
 
     def get_state(self) -> Part:
         """For a checkpoint."""

@@ -61,12 +61,12 @@ class Checkpoints:
         self.folder.mkdir(parents=True, exist_ok=True)
         former = self._files()
         new = self.folder / _UNFINISHED
-        with new.open("w+b") as file:
-            np.savez(file, allow_pickle=False, **_flattened(checkpoint))
-            file.flush()
-            os.fsync(file.fileno())
-            file.seek(0)
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        try:
+            digest = _write(new, checkpoint)
+        except OSError:
+            # What is half-written would take the room that a full disk lacks.
+            new.unlink(missing_ok=True)
+            raise
         os.replace(new, self.folder / f"{checkpoint.epoch:06}-{checkpoint.step:08}-{digest}.npz")
         _sync(self.folder)
         for old in former[1:]:
@@ -92,6 +92,16 @@ class Checkpoints:
 
     def _files(self) -> list[Path]:
         return sorted(self.folder.glob("*-*-*.npz"), reverse=True)
+
+
+def _write(file: Path, checkpoint: Checkpoint) -> str:
+    """Write it to the disk itself, and return its hash."""
+    with file.open("w+b") as content:
+        np.savez(content, allow_pickle=False, **_flattened(checkpoint))
+        content.flush()
+        os.fsync(content.fileno())
+        content.seek(0)
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _flattened(checkpoint: Checkpoint) -> dict[str, NDArray[Any]]:

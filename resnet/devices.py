@@ -56,7 +56,9 @@ class OneState(keras.callbacks.Callback):
             for each in copies:
                 if each[0].dtype.is_floating:
                     # Counts are read as the sum over the devices, which this leaves as it is.
-                    mean = tf.add_n([copy.read_value() for copy in each]) / len(each)
+                    # So that what is one already, as frozen weights are, stays so to the bit.
+                    first, *others = (copy.read_value() for copy in each)
+                    mean = first + tf.add_n([other - first for other in others]) / len(each)
                     for copy in each:
                         copy.assign(mean)
 

@@ -74,6 +74,9 @@ def read_picture(file: Path | str | BinaryIO, size: int) -> Picture:
         raise UnreadableImage(f"too many pixels to be safe to decode: {error}") from error
     except UnidentifiedImageError as error:
         raise UnreadableImage(f"not an image in any format that is read here ({', '.join(FORMATS)})") from error
+    except MemoryError:
+        # Of this machine, not of the image.
+        raise
     except Exception as error:
         # Pillow's many decoders raise whatever they like on damaged files.
         raise UnreadableImage(f"cannot be decoded: {str(error) or type(error).__name__}") from error

@@ -1,5 +1,6 @@
 """How long a model takes, and how much longer than another, on a machine that is busy with other things too."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -58,10 +59,16 @@ def paired_ratio(first: NDArray[np.float64], second: NDArray[np.float64]) -> Rat
         (rounds,) each, at least LEAST_ROUNDS.
     """
     ratios = np.sort(first / second)
-    half = 1.96 * len(ratios) ** 0.5 / 2
-    low = max(0, int(np.floor(len(ratios) / 2 - half)))
-    high = min(len(ratios) - 1, int(np.ceil(len(ratios) / 2 + half)) - 1)
-    return Ratio(float(np.median(ratios)), float(ratios[low]), float(ratios[high]))
+    outside = _ranks_outside(len(ratios))
+    return Ratio(float(np.median(ratios)), float(ratios[outside]), float(ratios[-1 - outside]))
+
+
+def _ranks_outside(rounds: int) -> int:
+    """How many of the lowest, and of the highest, the median lies beyond in at most one case in forty."""
+    rank, cases = 0, 1
+    while 40 * (cases := cases + math.comb(rounds, rank + 1)) <= 2**rounds:
+        rank += 1
+    return rank
 
 
 def random_images(count: int, side: int) -> NDArray[np.uint8]:

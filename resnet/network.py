@@ -85,7 +85,8 @@ def create(
         form: What the network is built of; stock layers unless told otherwise.
 
     Shapes:
-        (N, H, W, 3) uint8 or float to (N, classes); without top (N, H / 32, W / 32, C), or (N, C) pooled.
+        (N, H, W, 3) uint8 or float to (N, classes); without top (N, H / s, W / s, C), or (N, C) pooled;
+        s doubles with each group after the first, and is four times as much with the large stem.
 
     Raises:
         ValueError: An unknown name, an image too small for the network, fewer than two classes, too

@@ -35,7 +35,12 @@ def find_pictures(names: Iterable[str]) -> Iterator[Path | Failure]:
         elif path.is_dir():
             yield from _below(path)
         else:
-            yield path
+            yield _file(path)
+
+
+def _file(path: Path) -> Path | Failure:
+    """A file; what is missing is told when it is read, and to read a pipe might never end."""
+    return path if path.is_file() or not path.exists() else Failure(path, "not a file")
 
 
 def _matches(pattern: str) -> Iterator[Path | Failure]:
@@ -45,7 +50,7 @@ def _matches(pattern: str) -> Iterator[Path | Failure]:
     for match in map(Path, matches):
         # `**` gives each folder and the files in it too, so a folder's own files would come twice.
         if not match.is_dir():
-            yield match
+            yield _file(match)
         elif "**" not in pattern:
             yield from _below(match)
 
@@ -55,9 +60,7 @@ def _below(folder: Path) -> Iterator[Path | Failure]:
     try:
         for entry in files_below(folder, no_picture):
             files += 1
-            path = Path(entry.path)
-            # Reading a pipe might never end; what is missing is told when it is read.
-            yield path if path.is_file() or not path.exists() else Failure(path, "not a file")
+            yield _file(Path(entry.path))
     except OSError as error:
         files += 1
         yield Failure(Path(error.filename), f"cannot be listed: {error.strerror}")

@@ -79,10 +79,10 @@ class Checkpointing(keras.callbacks.Callback):
     ) -> None:
         super().__init__()
         self.checkpoints, self.start, self.steps, self.recipe = checkpoints, start, steps, recipe
+        # Numbered among themselves: others, such as TensorBoard's, may come and go between two runs.
+        stateful = (callback for callback in callbacks if hasattr(callback, "get_state"))
         self.stateful: Mapping[str, Stateful] = {
-            f"{number} {type(callback).__name__}": callback
-            for number, callback in enumerate(callbacks)
-            if hasattr(callback, "get_state")
+            f"{number} {type(callback).__name__}": callback for number, callback in enumerate(stateful)
         }
         self.epoch = 0
         self.saved = time.monotonic()

@@ -46,7 +46,7 @@ def run_and_exit(work: Callable[[], None]) -> None:
             work()
         else:
             _work_for_dvc(stage, work)
-    except (BadInput, OSError) as error:
+    except (BadInput, OSError, MemoryError) as error:
         # An OSError here is a full disk, a folder that may not be written, a file that has gone.
         print(f"error: {error}{_remedy(error)}", file=sys.stderr)
         # DVC removes a stage's outputs before it runs the stage; those of validate say what is wrong with the data.
@@ -59,7 +59,9 @@ def run_and_exit(work: Callable[[], None]) -> None:
 
 
 def _remedy(error: Exception) -> str:
-    """What to do about a file system that does not do what it is asked; other errors say so themselves."""
+    """What to do about a machine that does not do what it is asked; other errors say so themselves."""
+    if isinstance(error, MemoryError):
+        return "there is not enough memory; end what else runs, or lower data.image_size, and start again"
     match getattr(error, "errno", None):
         case errno.ENOSPC | errno.EDQUOT | errno.EFBIG:
             return "; there is no room to write: free some, and start again"

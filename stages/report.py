@@ -12,6 +12,7 @@ if __name__ == "__main__":
 import io
 import json
 import logging
+import math
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,14 @@ from jinja2 import UndefinedError
 from markupsafe import Markup
 from ruamel.yaml import YAML
 
+from resnet.variants import variant
 from stages import charts, checkpoints, command, findings, pages
 from stages.chance import learned_nothing
 from stages.errors import BadInput
 from stages.outputs import write_text
 from stages.params import Params
 from stages.pictures import mislabelled, mistakes
-from stages.prepared import MANIFEST, load_classes, load_split
+from stages.prepared import MANIFEST, check_manifest_hash, load_classes, load_split
 from stages.provenance import code_files, sha256, sha256_of_code, sha256_of_text
 from stages.splits import TEST
 
@@ -60,7 +62,8 @@ def run(params: Params) -> None:
 
 def gather(params: Params) -> dict[str, Any]:
     """Read all results, and what stands out in them."""
-    settings, classes = yaml_text(params), load_classes()
+    settings, classes, data = yaml_text(params), load_classes(), sha256(MANIFEST)
+    check_manifest_hash(data)
     per_class = pd.read_csv("plots/classes.csv", dtype={"class": str}, keep_default_na=False)
     if per_class["class"].tolist() != classes:
         raise ValueError("plots/classes.csv and data/prepared/classes.json name other classes")
@@ -71,7 +74,7 @@ def gather(params: Params) -> dict[str, Any]:
     evaluation = read_json("metrics/evaluate.json")
     slices = pd.read_csv("plots/slices.csv", dtype={"slice": str, "property": str, "value": str}, keep_default_na=False)
     counts = findings.cells(pd.read_csv("plots/confusion.csv", dtype=str, keep_default_na=False))
-    gradients, code = pd.read_csv("plots/gradients.csv"), code_files()
+    gradients, code = read_rows("plots/gradients.csv"), code_files()
     return {
         "params": params,
         "settings": settings,
@@ -88,14 +91,15 @@ def gather(params: Params) -> dict[str, Any]:
         "slices": slices,
         "weak_parts": findings.weak_parts(slices, evaluation["accuracy"]),
         "weakest_corruption": findings.weakest_corruption(evaluation["corrupted"]),
-        "robustness": pd.read_csv("plots/robustness.csv"),
+        "robustness": read_rows("plots/robustness.csv"),
         "gradients": gradients,
-        "history": pd.read_csv("plots/history.csv"),
-        "reliability": pd.read_csv("plots/calibration.csv"),
-        "reliability_scaled": pd.read_csv("plots/calibration_scaled.csv"),
+        "has_shortcuts": variant(params.model.name).block != "plain",
+        "history": read_rows("plots/history.csv"),
+        "reliability": read_rows("plots/calibration.csv"),
+        "reliability_scaled": read_rows("plots/calibration_scaled.csv"),
         "spread": {name: findings.spread(norms) for name, norms in gradients.drop(columns=["depth", "layer"]).items()},
         "hashes": {
-            "data": sha256(MANIFEST),
+            "data": data,
             "code": sha256_of_code(code),
             "params": sha256_of_text(settings),
             "model": sha256(MODEL),
@@ -165,6 +169,19 @@ def yaml_text(params: Params) -> str:
 def read_json(path: str) -> Any:
     """Read what another stage measured."""
     return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def read_rows(path: str) -> pd.DataFrame:
+    """Read a table of figures.
+
+    Raises:
+        ValueError: It has none.
+    """
+    rows = pd.read_csv(path)
+    if rows.empty:
+        raise ValueError(f"{path} has no rows")
+    # What has grown beyond all numbers has no place in a chart.
+    return rows.replace([math.inf, -math.inf], math.nan)
 
 
 if __name__ == "__main__":

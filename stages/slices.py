@@ -77,7 +77,7 @@ def _sizes(rows: pd.DataFrame) -> pd.Series:
 
 
 def _parts(values: pd.Series) -> pd.Series | None:
-    """Each value of what has few, quarters of other numbers; None for what has a value for nearly every image."""
+    """Each value of what has few, quarters of other numbers; None for texts of many values, as a name of each image."""
     if values.nunique() <= MOST_VALUES:
         return _categories(values)
     return _quarters(values.astype(float)) if pd.api.types.is_numeric_dtype(values) else None
@@ -85,7 +85,7 @@ def _parts(values: pd.Series) -> pd.Series | None:
 
 def _categories(values: pd.Series) -> pd.Series:
     def name(value: Any) -> str:
-        return f"{value:g}" if isinstance(value, float) else str(value)
+        return repr(float(value)).removesuffix(".0") if isinstance(value, float) else str(value)
 
     known = [name(value) for value in sorted(values.dropna().unique())]
     return pd.Series(pd.Categorical(values.map(name, na_action="ignore"), known), values.index)
@@ -95,5 +95,11 @@ def _quarters(values: pd.Series) -> pd.Series:
     edges = np.unique(np.nanquantile(values, np.linspace(0, 1, PARTS + 1))).tolist()
     if len(edges) < 2:
         return _categories(values)
-    names = [f"{low:,.4g} to {high:,.4g}" for low, high in itertools.pairwise(edges)]
+    names = [f"{low} to {high}" for low, high in itertools.pairwise(_named(edges))]
     return pd.Series(pd.cut(values, edges, labels=names, include_lowest=True, ordered=False), values.index)
+
+
+def _named(edges: list[float]) -> list[str]:
+    """Numbers in four digits, or in as many as tell them apart."""
+    named = ([f"{edge:,.{digits}g}" for edge in edges] for digits in range(4, 18))
+    return next(names for names in named if len(set(names)) == len(names))

@@ -73,21 +73,11 @@ def run(params: Params) -> None:
         )
     # TensorFlow takes seconds to import, which `--help` and bad input should not wait for.
     from resnet import saving, training  # noqa: F401 - for the fingerprint, which is of all that is loaded
-    from resnet.training_form import create_for_training
     from resnet.views import two_views
     from stages import pretrained
 
     with backend.enough_memory(settings.batch_size, SMALLER), backend.devices(settings.device, settings.devices):
-        model = create_for_training(
-            params.model.name,
-            precision=settings.precision,
-            rematerialize=settings.rematerialize,
-            input_shape=train.images.shape[1:],
-            classes=len(classes),
-            shortcut=params.model.shortcut,
-            stem=params.model.stem,
-            width=params.model.width,
-        )
+        model = new_network(params, settings, train.images.shape[1:], len(classes))
         pretrained.start(model, params.model, classes)
         log.info("training %s on %s images of %d classes", model.name, f"{len(train.images):,}", len(classes))
         checkpoints.forget_recorded()
@@ -100,6 +90,32 @@ def run(params: Params) -> None:
             metrics = write_results(finished, classes, history, settings)
             checkpoints.remember_model(folder, MODEL)
     warn_of_chance(metrics, validation if len(validation.labels) else train)
+
+
+def new_network(params: Params, settings: TrainParams, image: tuple[int, ...], classes: int) -> Any:
+    """Make the network in the form that trains.
+
+    Raises:
+        BadInput: It is not for images like those that were prepared.
+    """
+    from resnet.training_form import create_for_training
+
+    try:
+        return create_for_training(
+            params.model.name,
+            precision=settings.precision,
+            rematerialize=settings.rematerialize,
+            input_shape=image,
+            classes=classes,
+            shortcut=params.model.shortcut,
+            stem=params.model.stem,
+            width=params.model.width,
+        )
+    except ValueError as error:
+        raise BadInput(
+            f"{params.model.name} does not go with the images in {PREPARED} ({error}); run `dvc repro`, which prepares "
+            "them anew where params.yaml has changed"
+        ) from error
 
 
 def check_shares(settings: TrainParams, images: int, validation: int) -> None:
@@ -170,7 +186,7 @@ def fit_network(
 
 
 def refuse_to_diverge_again(note: Path) -> None:
-    """Refuse a training that diverged before, as from the same checkpoint it would again."""
+    """Refuse a training that diverged before, as from the same checkpoint it most likely would again."""
     if note.exists():
         former = note.read_text(encoding="utf-8")
         raise BadInput(
@@ -228,7 +244,10 @@ def summary(history: pd.DataFrame, settings: TrainParams, parameters: int) -> di
     """What the training came to in the epoch that was kept, and what it ran on as far as that shapes the result."""
     kept = history.iloc[-1]
     if settings.keep == "best":
-        kept = history.sort_values(["val_accuracy", "val_loss"], ascending=[False, True], kind="stable").iloc[0]
+        # As while it was chosen: one loss that is no number is as bad as another.
+        ranked = history.assign(val_loss=history["val_loss"].fillna(math.inf))
+        best = ranked.sort_values(["val_accuracy", "val_loss"], ascending=[False, True], kind="stable").index[0]
+        kept = history.loc[best]
     measured = sorted(str(name) for name in history if name not in ("epoch", "learning_rate"))
     return {
         "epochs": len(history),

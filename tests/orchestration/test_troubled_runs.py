@@ -11,6 +11,15 @@ import psutil
 import pytest
 
 
+@pytest.fixture
+def told(tmp_path):
+    """Whom to tell, and the events that have been told."""
+    events, teller = tmp_path / "told", tmp_path / "tell.sh"
+    teller.write_text(f'#!/bin/sh\necho "$EVENT" >> {events}\n')
+    teller.chmod(teller.stat().st_mode | stat.S_IXUSR)
+    return str(teller), lambda: events.read_text().split()
+
+
 def test_a_second_run_is_skipped_while_one_is_going(toy, api, wait_for):
     toy.take(30)
     with toy.start("retrain") as first:
@@ -54,11 +63,8 @@ def _of_home(home):
     ]
 
 
-def test_a_killed_run_leaves_no_process_and_the_next_one_clears_up_and_starts_well(toy, api, wait_for, tmp_path):
-    told = tmp_path / "told"
-    teller = tmp_path / "tell.sh"
-    teller.write_text(f'#!/bin/sh\necho "$EVENT" >> {told}\n')
-    teller.chmod(teller.stat().st_mode | stat.S_IXUSR)
+def test_a_killed_run_leaves_no_process_and_the_next_one_clears_up_and_starts_well(toy, api, wait_for, told):
+    whom, events = told
     toy.take(60)
     with toy.start("retrain") as killed:
         wait_for(toy.at_work)
@@ -66,11 +72,11 @@ def test_a_killed_run_leaves_no_process_and_the_next_one_clears_up_and_starts_we
         killed.wait()
     # Under way already while the last of it is still ending.
     toy.take(0)
-    said = toy.retrain("--notify", str(teller))
+    said = toy.retrain("--notify", whom)
     assert "promoted" in said
     assert not toy.at_work()
     assert toy.run("git", "worktree", "list").count("\n") == 1
-    assert told.read_text().split() == ["crashed", "promoted"]
+    assert events() == ["crashed", "promoted"]
     newer, older = api.runs(toy)
     assert (newer["state"]["name"], older["state"]["type"]) == ("Promoted", "CRASHED")
 
@@ -98,14 +104,16 @@ def test_a_failing_stage_is_not_tried_again_and_its_last_lines_are_the_reason(to
     assert api.runs(toy)[0]["state"]["name"] == "Failed"
 
 
-def test_a_remote_that_cannot_be_reached_holds_up_no_retraining_and_gets_every_result_later(toy, tmp_path):
+def test_a_remote_that_cannot_be_reached_holds_up_no_retraining_and_gets_every_result_later(toy, tmp_path, told):
+    whom, events = told
     (tmp_path / "store").write_text("a file where a folder should be")
     toy.run("dvc", "remote", "add", "--quiet", "--default", "store", str(tmp_path / "store"))
     toy.run("git", "init", "--quiet", "--bare", str(tmp_path / "origin.git"))
     toy.run("git", "remote", "add", "origin", str(tmp_path / "origin.git"))
     toy.run("git", "commit", "--quiet", "--all", "--message", "a remote")
-    said = toy.retrain("--push", status=1)
+    said = toy.retrain("--push", "--notify", whom, status=1)
     assert "Traceback" not in said
+    assert events() == ["promoted", "failed"]
     (branch,) = toy.branches()
     assert f"{branch} stays here, and is pushed with the next run" in said
     assert branch not in toy.run("git", "ls-remote", "origin")

@@ -68,18 +68,18 @@ class Small:
         self.git("commit", "--quiet", "--allow-empty", "--message", message, folder=folder)
         return self.git("rev-parse", "HEAD", folder=folder)
 
-    def train(self, rate):
+    def train(self, rate, message=None):
         """Change the rate, reproduce and commit."""
         self.write("params.yaml", f"rate: {rate}\n")
         with self.dvc() as repo:
             repo.reproduce()
-        return self.commit(f"rate {rate}")
+        return self.commit(message or f"rate {rate}")
 
     def retrain(self, name, rate):
         """Leave a branch retrain/NAME that holds one training, and come back."""
         before = self.git("rev-parse", "--abbrev-ref", "HEAD")
         self.git("checkout", "--quiet", "-b", f"retrain/{name}")
-        commit = self.train(rate)
+        commit = self.train(rate, f"retrain/{name}: rejected")
         self.back_to(before)
         # A retraining commits in a checkout of its own, so that no reflog of the person's knows of it.
         self.git("reflog", "expire", "--expire=all", "HEAD")

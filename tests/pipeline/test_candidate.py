@@ -181,6 +181,16 @@ def test_images_that_either_model_was_trained_on_do_not_count(miniature):
     assert miniature.judge().numbers["difference"]["images"] == 200
 
 
+def test_the_floors_are_of_all_test_images_also_of_those_that_the_champion_was_trained_on(miniature):
+    # Of class b, which the new model does not know, all new test images were the champion's training data.
+    odd = range(1, 400, 2)
+    miniature.reign(knows=range(400), test=range(0, 400, 2), train=odd)
+    miniature.train(knows=range(0, 400, 2), test=range(400), train=range(1000, 1040))
+    verdict = miniature.judge()
+    assert verdict.outcome == "rejected"
+    assert "of class b, 0.00% are recognised, below gate.worst_class_recall, 10.00%" in verdict.reasons
+
+
 def test_when_every_test_image_was_trained_on_nothing_can_be_said(miniature):
     miniature.reign(knows=range(400), test=range(300), train=range(300, 400))
     miniature.train(knows=range(400), test=range(300, 400), train=range(300))
@@ -212,6 +222,20 @@ def test_a_model_that_takes_too_long_is_rejected_however_good(miniature):
     slow, accuracy = verdict.reasons
     assert slow == "it takes 1.70 times as long as the champion (at least 1.53), above gate.latency_ratio, 1.5"
     assert "a difference of +25.00 points" in accuracy
+
+
+def test_the_very_model_that_a_person_has_gone_back_from_is_not_promoted_again(miniature):
+    miniature.reign(knows=range(350))
+    better = miniature.reign(knows=range(390))
+    registry.rollback(miniature.folder)
+    # Whatever else may have changed.
+    miniature.small.write("README.md", "another line\n")
+    miniature.train(knows=range(390))
+    verdict = miniature.judge()
+    assert verdict.outcome == "undecided"
+    assert f"this is the very model of {better}, from which a person has gone back" in verdict.reasons
+    miniature.train(knows=range(391))
+    assert miniature.judge().outcome == "promoted"
 
 
 def test_images_that_look_different_are_warned_of(miniature):

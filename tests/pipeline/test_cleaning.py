@@ -87,6 +87,21 @@ def test_versions_and_what_waits_to_be_pushed_are_kept(year):
     assert branches(year) == left() == [1, 2, 3]
 
 
+def test_a_branch_on_which_a_person_has_gone_on_is_kept(year):
+    year.git("checkout", "--quiet", branch(1))
+    year.commit("a mend")
+    year.back_to("main")
+    clean(year.found, keep=0)
+    assert branches(year) == [1]
+
+
+def test_the_pages_of_a_retraining_that_is_kept_are_kept_however_many_have_failed_since(year):
+    for minute in range(10, 20):
+        year.write(f"logs/retrain/2026-01-05T03{minute}00Z/train.json", "{}")
+    assert clean(year.found, keep=4).logs == 6
+    assert all((year.folder / "logs" / branch(night) / "result.json").exists() for night in (1, 2, 3, 4))
+
+
 def test_a_branch_that_somebody_has_checked_out_is_kept(year, tmp_path):
     left = models(year)
     year.git("worktree", "add", "--quiet", str(tmp_path / "linked"), branch(1))

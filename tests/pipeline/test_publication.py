@@ -55,6 +55,44 @@ def test_a_colleague_gets_the_branch_with_its_model_and_the_registry(retrained, 
     assert "rate 7" in (tmp_path / "colleague/models/model.keras").read_text()
 
 
+def colleague(small, folder):
+    """A clone of what has been pushed, with the champion's model."""
+    small.git("clone", "--quiet", str(small.folder.parent / "origin.git"), str(folder))
+    small.git("checkout", "--quiet", str(registry.champion(folder)), folder=folder)
+    with small.dvc(folder) as repo:
+        repo.pull()
+    return (folder / "models/model.keras").read_text()
+
+
+def test_a_version_is_handed_out_with_its_data_whichever_branch_is_pushed(retrained, tmp_path):
+    retrained.git("push", "--quiet", "origin", "main")
+    registry.promote(retrained.folder, "main")
+    publish(retrained)
+    assert "rate 1" in colleague(retrained, tmp_path / "colleague")
+
+
+def test_what_a_person_has_rolled_back_is_pushed_where_no_branch_waits(retrained, tmp_path):
+    retrained.git("push", "--quiet", "origin", "main")
+    registry.promote(retrained.folder, "main")
+    registry.promote(retrained.folder, BRANCH)
+    publish(retrained)
+    assert "rate 7" in colleague(retrained, tmp_path / "colleague")
+    registry.rollback(retrained.folder)
+    Publication(retrained.found, print).publish_what_is_left()
+    assert "rate 1" in colleague(retrained, tmp_path / "another")
+
+
+def test_a_version_whose_data_cannot_be_pushed_stays_and_holds_nothing_up(retrained, capsys):
+    whole = retrained.read("dvc.yaml")
+    retrained.write("dvc.yaml", "stages: [\n")
+    registry.promote(retrained.folder, retrained.commit("what DVC cannot read"))
+    retrained.write("dvc.yaml", whole)
+    retrained.commit("mended")
+    publish(retrained)
+    assert pushed(retrained) == [f"refs/heads/{BRANCH}"]
+    assert "refs/tags/model@v0.0.1 stays here, and is tried again with the next run" in capsys.readouterr().out
+
+
 def test_no_branch_is_pushed_whose_data_could_not_be(retrained):
     store(retrained).rmdir()
     store(retrained).write_text("in the way")
@@ -126,7 +164,12 @@ def test_where_there_is_nowhere_to_push_to_it_is_said_before_anything_is_trained
     with pytest.raises(PipelineError, match="there is no git remote to push to; git remote add"):
         publication.check()
     small.git("remote", "add", "origin", str(tmp_path / "origin.git"))
-    with pytest.raises(PipelineError, match="there is no DVC remote to push to; dvc remote add"):
+    with pytest.raises(PipelineError, match="there is no default DVC remote to push to; dvc remote add"):
+        publication.check()
+    # One alone is none that is taken by default.
+    with small.dvc() as repo, repo.config.edit("repo") as settings:
+        settings["remote"]["store"] = {"url": str(tmp_path / "store")}
+    with pytest.raises(PipelineError, match="or dvc remote default NAME where there is one"):
         publication.check()
 
 

@@ -38,6 +38,7 @@ def test_a_result_that_cannot_be_written_leaves_the_former_one(tmp_path):
 def test_the_state_is_named_after_the_outcome():
     state = RESULT.state()
     assert (state.name, state.message, state.is_completed()) == ("Rejected", "worse; too slow", True)
+    assert state.data == RESULT
 
 
 def test_metrics_stand_beside_the_champions(small):

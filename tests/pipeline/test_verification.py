@@ -80,6 +80,16 @@ def test_a_flipped_bit_in_a_stored_object_is_found(small, path):
     assert said in findings(small)
 
 
+def test_a_flipped_bit_in_a_model_of_a_version_or_a_retraining_is_found(small):
+    version = registry.promote(small.folder, "main")
+    small.retrain("2026-01-01T000000Z", 3)
+    small.train(2)
+    for name in (str(version), "retrain/2026-01-01T000000Z"):
+        damaged = small.stored("models/model.keras", name)
+        small.damage(damaged)
+        assert f"models/model.keras of {name} is damaged in DVC's cache, at {damaged};" in "\n".join(findings(small))
+
+
 def test_a_flipped_bit_in_a_file_within_a_stored_folder_is_found(small):
     lines = stored(small, small.read("data/prepared/lines"))
     small.damage(lines)

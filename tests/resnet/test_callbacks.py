@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from resnet.callbacks import KeepBest, MovingAverage, StopOnDivergence, TrainingDiverged
+from resnet.callbacks import EarlyStopping, KeepBest, MovingAverage, StopOnDivergence, TrainingDiverged
 
 
 @pytest.fixture
@@ -37,6 +37,19 @@ def test_the_best_epoch_by_validation_is_kept(model, epochs, best):
         keep.on_epoch_end(number, {"val_accuracy": accuracy, "val_loss": loss})
     keep.on_train_end()
     assert weight_of(model) == best
+
+
+@pytest.mark.parametrize("none", [float("nan"), float("inf")])
+def test_patience_begins_to_count_with_the_first_loss_that_is_a_number(model, none):
+    stop = EarlyStopping("val_loss", patience=2, mode="min")
+    stop.set_model(model)
+    stop.on_train_begin()
+    model.stop_training = False
+    for epoch, loss in enumerate([none, none, 5.0, 4.0, 4.5, 3.0, 3.5, 3.2]):
+        assert not model.stop_training, epoch
+        stop.on_epoch_end(epoch, {"val_loss": loss})
+    assert model.stop_training
+    assert stop.best_epoch == 5
 
 
 def test_the_average_follows_the_weights_with_a_short_memory_at_first(model):

@@ -1,4 +1,5 @@
 import math
+import resource
 
 import numpy as np
 import pytest
@@ -48,6 +49,20 @@ def test_the_newest_is_given_and_the_one_before_it_is_kept(checkpoints):
     newest.unlink()
     assert same(checkpoints.newest(), made(2, 0))
     assert former.name.startswith("000002-00000000-")
+
+
+def test_a_disk_without_room_is_left_no_fuller_and_the_former_checkpoint_stays(checkpoints):
+    checkpoints.save(made(1))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # As a full disk does, it lets a part be written.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            checkpoints.save(made(2))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert [file.suffix for file in checkpoints.folder.iterdir()] == [".npz"]
+    assert same(checkpoints.newest(), made(1))
 
 
 def test_what_was_half_written_is_no_checkpoint_and_no_obstacle(checkpoints):

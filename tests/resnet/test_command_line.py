@@ -1,3 +1,4 @@
+import io
 import json
 import os
 import re
@@ -217,6 +218,34 @@ def test_a_time_that_cannot_pass_is_refused(seconds, capsys):
     with pytest.raises(SystemExit, match="2"):
         main(["time", "--model", "model.keras", f"--seconds={seconds}"])
     assert f"{seconds} is no number of seconds; expected more than 0" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("pattern", ["tree/pipe", "tree/p*"])
+def test_a_pipe_is_told_and_not_waited_for(predict, tree, pattern):
+    os.mkfifo(tree / "pipe")
+    assert predict(pattern) == (1, [], ["resnet: tree/pipe: not a file"])
+
+
+def test_a_name_that_is_no_text_is_printed_as_it_can_be(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    name = os.fsdecode(b"caf\xe9.png")
+    shutil.copy("one.png", name)
+    # As in every locale but C's.
+    strict = io.TextIOWrapper(io.BytesIO(), "utf-8", errors="strict")
+    monkeypatch.setattr(sys, "stdout", strict)
+    assert main(["predict", "--model", "model.keras", name, "one.png"]) == 0
+    strict.seek(0)
+    assert strict.read() == "caf\\udce9.png  dog 70.0%\none.png  dog 70.0%\n"
+
+
+def test_a_backend_that_keras_does_not_have_is_refused(predict, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "nonsense")
+    status, lines, errors = predict("one.png")
+    assert (status, lines) == (1, [])
+    assert errors == [
+        "resnet: KERAS_BACKEND is 'nonsense'; expected tensorflow, jax, torch, numpy, openvino, or nothing, which is "
+        "tensorflow"
+    ]
 
 
 def test_ctrl_c_is_told_and_exit_130(predict, monkeypatch):

@@ -3,6 +3,7 @@ import time
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import resnet
 from resnet import latency
@@ -44,6 +45,14 @@ def test_the_ratio_is_the_median_of_pairs_within_an_interval_that_hardly_ever_mi
         assert ratio.low <= ratio.median <= ratio.high
         missed += not ratio.low <= 1.5 <= ratio.high
     assert missed / 400 < 0.07
+
+
+@pytest.mark.parametrize("rounds", [6, 8, 11, 16, 20, 26, 31, 100, 5000])
+def test_the_interval_is_the_narrowest_of_order_statistics_that_has_the_median_in_95_of_100_cases(rounds):
+    ratio = latency.paired_ratio(np.arange(rounds, dtype=float), np.ones(rounds))
+    outside = int(ratio.low)
+    assert ratio.high == rounds - 1 - outside
+    assert 2 * stats.binom.cdf(outside, rounds, 0.5) <= 0.05 < 2 * stats.binom.cdf(outside + 1, rounds, 0.5)
 
 
 def test_time_prints_one_json_object_with_the_paired_ratio(models, capsys):

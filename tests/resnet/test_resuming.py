@@ -75,7 +75,7 @@ def train(dark_and_bright):
     """Train a new network, perhaps not to the end; return the bytes of its weights and its history."""
     images, labels = dark_and_bright
 
-    def run(recipe=RECIPE, precision="float32", checkpoints=None, kill=0, network=small_network):
+    def run(recipe=RECIPE, precision="float32", checkpoints=None, kill=0, network=small_network, callbacks=()):
         model = network(precision)
         # Validation is turned upside down, so that it gets worse and the best epoch is not the last.
         history = resnet.fit(
@@ -85,7 +85,7 @@ def train(dark_and_bright):
             recipe,
             validation=(images, 1 - labels),
             checkpoints=checkpoints,
-            callbacks=[Kill(kill)],
+            callbacks=[*callbacks, Kill(kill)],
         )
         return [weight.tobytes() for weight in model.get_weights()], history.history
 
@@ -176,6 +176,12 @@ def test_a_damaged_checkpoint_costs_the_steps_since_the_one_before_it(train, uni
         assert train(checkpoints=checkpoints) == uninterrupted()
     assert f"{newest} is damaged" in caplog.messages[0]
     assert "resuming after epoch 1 of 3" in caplog.messages[1]
+
+
+def test_callbacks_without_a_state_may_come_and_go(train, uninterrupted, tmp_path):
+    with pytest.raises(Killed):
+        train(checkpoints=Checkpoints(tmp_path), kill=STEPS + 1, callbacks=[keras.callbacks.Callback()])
+    assert train(checkpoints=Checkpoints(tmp_path)) == uninterrupted()
 
 
 def test_the_checkpoints_of_another_training_are_refused(train, tmp_path):

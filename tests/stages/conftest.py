@@ -16,7 +16,7 @@ from stages import evaluate, params, prepare
 from stages.corruptions import CORRUPTIONS
 from stages.errors import BadInput
 from stages.outputs import write_json, write_text
-from stages.prepared import MANIFEST, PREPARED
+from stages.prepared import MANIFEST, PREPARED, note_manifest
 
 ROOT = Path(__file__).parents[2]
 # What these tests must know of params.yaml, which belongs to whoever uses the project.
@@ -269,6 +269,7 @@ def results(here, settings):
         np.save(PREPARED / "test_labels.npy", labels)
         for name in ("data/manifest.parquet", "models/model.keras"):
             write_text(here / name, name)
+        note_manifest(here / MANIFEST, here / PREPARED)
         falling = {"loss": np.geomspace(2, 0.1, epochs), "accuracy": 0.6, "learning_rate": 0.1, "val_loss": 0.7}
         history = pd.DataFrame({"epoch": range(1, epochs + 1), **falling, "val_accuracy": 0.5})
         history.to_csv(here / "plots/history.csv", index=False)

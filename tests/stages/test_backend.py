@@ -56,6 +56,28 @@ def result_of(code, *arguments):
     return done.stdout.splitlines()[-1]
 
 
+THREE_DEVICES = """
+from stages import backend
+backend.start(threads=2, device="cpu", devices=3, deterministic=True, seed=3, instruction_set="avx2")
+import keras
+import numpy as np
+from resnet.devices import OneState
+with backend.devices("cpu", 3):
+    frozen = keras.layers.Dense(100, trainable=False)
+    model = keras.Sequential([keras.Input((4,)), frozen, keras.layers.BatchNormalization(), keras.layers.Dense(2)])
+    model.compile("sgd", "mse")
+before = [weight.tobytes() for weight in frozen.get_weights()]
+average = model.layers[1].get_weights()[2]
+model.fit(np.random.default_rng(0).normal(size=(6, 4)), np.ones((6, 2)), verbose=0, callbacks=[OneState()])
+assert (model.layers[1].get_weights()[2] != average).all()
+print([weight.tobytes() for weight in frozen.get_weights()] == before)
+"""
+
+
+def test_on_several_devices_what_is_frozen_stays_so_to_the_bit():
+    assert result_of(THREE_DEVICES) == "True"
+
+
 @pytest.mark.parametrize("optimizer", ["sgd", "muon"])
 def test_two_devices_take_the_steps_that_one_takes_decay_included(optimizer):
     one, two = (result_of(STEP, count, optimizer).split()[1:] for count in "12")

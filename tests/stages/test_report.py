@@ -179,10 +179,35 @@ def test_repeated_pictures_are_left_out_of_a_second_accuracy(results, settings):
         assert told in Path("reports/report.html").read_text()
 
 
-def test_a_network_without_shortcuts_has_no_twin(reported):
-    page, _ = reported(twin=False)
-    assert "resnet20 has no shortcuts, and so no twin" in page
-    assert "has no shortcuts" not in reported()[0]
+def test_a_network_without_shortcuts_has_no_twin(results, settings):
+    results(twin=False)
+    # A deep twin's gradients may grow beyond all numbers.
+    for name, said in {
+        "plain20": "plain20 has no shortcuts, and so no twin",
+        "resnet20": "With every shortcut cut, the gradients of the fresh network are no numbers any more",
+    }.items():
+        report.run(settings(**{"model.name": name}))
+        page = Path("reports/report.html").read_text()
+        assert said in page
+        assert ("has no shortcuts" in page) == (name == "plain20")
+
+
+def test_a_loss_beyond_all_numbers_is_left_out_of_the_chart(results, settings):
+    results(epochs=5)
+    history = pd.read_csv("plots/history.csv")
+    history.loc[0, "val_loss"] = np.inf
+    history.to_csv("plots/history.csv", index=False)
+    report.run(settings())
+    assert "nan" not in Path("reports/report.html").read_text().lower().partition("how did training go?")[2][:20_000]
+
+
+def test_a_model_of_averaged_weights_is_called_so(results, settings):
+    results()
+    for decay in (0.9, 0.0):
+        report.run(settings(**{"train.ema_decay": decay}))
+        page, card = Path("reports/report.html").read_text(), Path("reports/MODEL_CARD.md").read_text()
+        assert ("averaged over the steps until its end, are kept" in page) == bool(decay)
+        assert ("the weights are the moving average at the end of epoch 3" in card) == bool(decay)
 
 
 def test_a_network_of_another_width_is_called_so_and_one_of_its_own_width_is_not(results, settings):
@@ -286,7 +311,10 @@ def test_a_missing_result_is_named(results, settings, refusal, name):
     [
         (["metrics/evaluate.json", "metrics/train.json", "reports/validation.json"], ["", "null", "{}"]),
         (["plots/classes.csv", "plots/confusion.csv", "plots/history.csv", "plots/slices.csv"], ["", "x,y\n"]),
+        (["plots/calibration.csv", "plots/calibration_scaled.csv"], ["", "confidence,accuracy,images\n"]),
+        (["plots/gradients.csv", "plots/robustness.csv"], ["", "depth,layer,initial,trained\n"]),
         (["data/predictions.parquet"], ["", "no table"]),
+        (["data/manifest.parquet"], ["", "another"]),
     ],
 )
 def test_a_result_that_was_edited_to_nonsense_is_refused(results, settings, refusal, names, contents):

@@ -33,6 +33,9 @@ def rows():
     return make
 
 
+DAYS = [(101, 106), (106, 110), (110, 115), (115, 120)]
+
+
 def measured(table):
     return slices(table, np.arange(40) >= 20, 0.95)
 
@@ -59,6 +62,9 @@ def test_each_class_is_a_slice_and_what_all_images_share_is_none(rows):
         ("night", [True, False] * 20, ["False", "True"]),
         ("age", np.arange(40), ["0 to 9.75", "9.75 to 19.5", "19.5 to 29.25", "29.25 to 39"]),
         ("flag", [0.0, 1.0] * 20, ["0", "1"]),
+        ("day", [20240101, 20240102] * 20, ["20240101", "20240102"]),
+        ("site", [1234567.0, 1234568.0] * 20, ["1234567", "1234568"]),
+        ("date", 20240101 + np.arange(40) % 20, [f"{20240000 + low:,} to {20240000 + high:,}" for low, high in DAYS]),
         ("star", ["a", None] * 20, None),
         ("group", [f"group {number}" for number in range(40)], None),
     ],

@@ -115,6 +115,15 @@ def test_images_that_the_devices_cannot_share_are_refused(ready, settings, run_s
     assert (done.returncode, told in done.stderr) == (1, True), done.stderr
 
 
+def test_a_network_that_is_not_for_the_prepared_images_is_refused(ready, settings, run_stage):
+    settings(**{"model.name": "resnet50", "model.width": 1.0, "data.image_size": 64})
+    done = run_stage("train")
+    assert done.returncode == 1
+    assert re.match(
+        r"error: resnet50 does not go with the images in data/prepared \(.* pixels.*\); run `dvc repro`", done.stderr
+    )
+
+
 def test_ctrl_c_says_where_the_next_run_goes_on(ready, here):
     with start_training(here) as process:
         wait_for_checkpoint(process, epoch=1)
@@ -207,6 +216,12 @@ def test_memory_that_runs_out_in_the_data_or_in_the_network_names_the_batch_size
 def test_a_network_that_learned_nothing_is_warned_of(caplog, accuracy, warned):
     warn_of_chance({"accuracy": 1.0, "val_accuracy": accuracy}, Labelled(np.zeros(0), np.array([0, 0, 0, 1, 1])))
     assert ("learned next to nothing: its accuracy is 0.600" in caplog.text) == warned
+
+
+def test_the_epoch_that_is_told_is_the_first_of_those_whose_losses_are_no_numbers():
+    settings = load(ROOT / "params.yaml").train.model_copy(update={"keep": "best"})
+    losses = HISTORY.assign(val_loss=[0.1, np.nan, np.inf, np.inf])
+    assert summary(losses, settings, parameters=7)["kept_epoch"] == 2
 
 
 def test_a_validation_loss_that_is_no_number_is_none_in_the_metrics():
