@@ -192,13 +192,16 @@ def test_a_network_without_shortcuts_has_no_twin(results, settings):
         assert ("has no shortcuts" in page) == (name == "plain20")
 
 
-def test_a_loss_beyond_all_numbers_is_left_out_of_the_chart(results, settings):
-    results(epochs=5)
-    history = pd.read_csv("plots/history.csv")
-    history.loc[0, "val_loss"] = np.inf
-    history.to_csv("plots/history.csv", index=False)
-    report.run(settings())
-    assert "nan" not in Path("reports/report.html").read_text().lower().partition("how did training go?")[2][:20_000]
+def test_a_loss_beyond_all_numbers_is_left_out_of_the_chart_as_one_that_is_missing(results, settings):
+    pages = []
+    for loss in (np.inf, np.nan):
+        results(epochs=5)
+        history = pd.read_csv("plots/history.csv")
+        history.loc[0, "val_loss"] = loss
+        history.to_csv("plots/history.csv", index=False)
+        report.run(settings())
+        pages.append(Path("reports/report.html").read_text())
+    assert pages[0] == pages[1]
 
 
 def test_a_model_of_averaged_weights_is_called_so(results, settings):
