@@ -73,27 +73,27 @@ class Publication:
         return "origin" if "origin" in remotes else remotes[0]
 
     def _push(self, remote: str, *branches: str) -> None:
-        """Push branches whose data has been pushed, and the registry's tags."""
-        shared = {commit_of(self.project.main, branch) for branch in branches}
-        tags = [tag for tag in self._new_tags(remote) if self._has_its_data_pushed(tag, shared)]
-        if branches or tags:
-            git(self.project.main, "push", "--quiet", remote, *branches, *tags)
+        """Push branches whose data has been pushed, and the registry's new tags, whose data goes first too."""
+        seen_to = {commit_of(self.project.main, branch) for branch in branches}
+        refs = [*branches]
+        for commit, tags in self._new_tags(remote).items():
+            if commit in seen_to or self._push_data(commit, tags):
+                refs += tags
+        if refs:
+            git(self.project.main, "push", "--quiet", remote, *refs)
 
-    def _has_its_data_pushed(self, tag: str, shared: set[str]) -> bool:
-        """Push what a tag's commit refers to, unless that commit has been seen to; say so where that fails."""
-        commit = commit_of(self.project.main, tag)
-        if commit not in shared:
-            try:
-                with checkout(self.project, commit, "registry") as folder:
-                    dvc.run(folder, ["push"], self.say, self.held)
-            except PipelineError as error:
-                self.say(f"{tag} stays here, and is tried again with the next run: {error}")
-                return False
-            shared.add(commit)
+    def _push_data(self, commit: str, tags: list[str]) -> bool:
+        """Push what a commit refers to; say which tags stay here where that fails, which holds nothing else up."""
+        try:
+            with checkout(self.project, commit, "registry") as folder:
+                dvc.run(folder, ["push"], self.say, self.held)
+        except PipelineError as error:
+            self.say(f"{' and '.join(tags)} stay here, and are tried again with the next run: {error}")
+            return False
         return True
 
-    def _new_tags(self, remote: str) -> list[str]:
-        """The registry's tags that the remote has not; none may mean something else there."""
+    def _new_tags(self, remote: str) -> dict[str, list[str]]:
+        """The registry's tags that the remote has not, by commit; none may mean something else there."""
         patterns = [f"refs/tags/{ARTIFACT}@*", f"refs/tags/{ARTIFACT}#*"]
         own = _named(git(self.project.main, "for-each-ref", "--format=%(objectname) %(refname)", *patterns))
         theirs = _named(git(self.project.main, "ls-remote", "--refs", remote, *patterns))
@@ -104,7 +104,10 @@ class Publication:
                     f"the tag {tag} on {remote} is not the one here, as another machine has promoted too; "
                     f"git tag --delete '{tag}', git fetch {remote} --tags, then python -m pipeline promote REV"
                 )
-        return sorted(own.keys() - theirs.keys())
+        new: dict[str, list[str]] = {}
+        for tag in sorted(own.keys() - theirs.keys()):
+            new.setdefault(commit_of(self.project.main, tag), []).append(tag)
+        return new
 
     def _write(self, names: list[str]) -> None:
         # Whole or not at all: a branch that is forgotten is never pushed.

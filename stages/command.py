@@ -48,7 +48,7 @@ def run_and_exit(work: Callable[[], None]) -> None:
             _work_for_dvc(stage, work)
     except (BadInput, OSError, MemoryError) as error:
         # An OSError here is a full disk, a folder that may not be written, a file that has gone.
-        print(f"error: {error}{_remedy(error)}", file=sys.stderr)
+        print(f"error: {_told(error)}", file=sys.stderr)
         # DVC removes a stage's outputs before it runs the stage; those of validate say what is wrong with the data.
         if os.environ.get("DVC_STAGE", "validate") != "validate":
             print(f"to have the former results back: {RESTORE}", file=sys.stderr)
@@ -58,10 +58,14 @@ def run_and_exit(work: Callable[[], None]) -> None:
         sys.exit(130)
 
 
-def _remedy(error: Exception) -> str:
-    """What to do about a machine that does not do what it is asked; other errors say so themselves."""
+def _told(error: Exception) -> str:
+    """Say what went wrong, and what to do about a machine that does not do what it is asked."""
     if isinstance(error, MemoryError):
-        return "there is not enough memory; end what else runs, or lower data.image_size, and start again"
+        return f"there is not enough memory ({str(error) or 'for anything'}); end what else runs, and start again"
+    return f"{error}{_remedy(error)}"
+
+
+def _remedy(error: Exception) -> str:
     match getattr(error, "errno", None):
         case errno.ENOSPC | errno.EDQUOT | errno.EFBIG:
             return "; there is no room to write: free some, and start again"

@@ -90,7 +90,8 @@ def test_a_version_whose_data_cannot_be_pushed_stays_and_holds_nothing_up(retrai
     retrained.commit("mended")
     publish(retrained)
     assert pushed(retrained) == [f"refs/heads/{BRANCH}"]
-    assert "refs/tags/model@v0.0.1 stays here, and is tried again with the next run" in capsys.readouterr().out
+    said = "refs/tags/model#champion#1 and refs/tags/model@v0.0.1 stay here, and are tried again with the next run: "
+    assert said in capsys.readouterr().out
 
 
 def test_no_branch_is_pushed_whose_data_could_not_be(retrained):

@@ -181,6 +181,15 @@ def test_what_is_no_file_is_refused_with_a_sentence(path, tmp_path):
         read_picture(tmp_path / path, 8)
 
 
+def test_lack_of_memory_is_no_fault_of_the_image():
+    class Large(io.BytesIO):
+        def read(self, size=-1):
+            raise MemoryError
+
+    with pytest.raises(MemoryError):
+        read_picture(Large(b"any"), 8)
+
+
 def test_damaged_bytes_end_in_a_picture_or_in_a_sentence_and_never_in_a_warning(noise):
     draw = np.random.default_rng(0)
     image = Image.fromarray(noise(1, 24)[0])

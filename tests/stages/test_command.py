@@ -38,6 +38,22 @@ def test_bad_input_is_one_line_and_exit_1(capsys, monkeypatch):
     assert capsys.readouterr() == ("", "error: cats are no dogs; send dogs\n")
 
 
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [(MemoryError(), "for anything"), (MemoryError("Unable to allocate 8 GiB"), "Unable to allocate 8 GiB")],
+)
+def test_lack_of_memory_is_told_as_such(capsys, monkeypatch, error, why):
+    def lack():
+        raise error
+
+    monkeypatch.delenv("DVC_STAGE", raising=False)
+    with pytest.raises(SystemExit) as caught:
+        run_and_exit(lack)
+    assert caught.value.code == 1
+    expected = f"error: there is not enough memory ({why}); end what else runs, and start again\n"
+    assert capsys.readouterr().err == expected
+
+
 def test_under_dvc_a_second_line_says_how_to_get_former_outputs_back(here, capsys, monkeypatch):
     monkeypatch.setenv("DVC_STAGE", "prepare")
     with pytest.raises(SystemExit):
