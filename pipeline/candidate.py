@@ -7,7 +7,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ def judge(folder: Path, say: Say, held: int | None = None) -> gate.Verdict:
     """
     params = settings(folder)
     version = registry.champion(folder)
-    floors = _floors(folder, pd.read_parquet(folder / PREDICTIONS))
+    floors = _floors(folder)
     by_itself = gate.decide(floors, None, params.gate).with_numbers(champion=None, candidate=asdict(floors))
     if version is None:
         return by_itself
@@ -45,7 +45,7 @@ def judge(folder: Path, say: Say, held: int | None = None) -> gate.Verdict:
                 raise Incomparable(
                     f"{version} takes images of {size} pixels, and this model of {params.data.image_size}"
                 )
-            verdict = _against(champion.fetch(folder, version, files), folder, params, say, held)
+            verdict = _against(champion.fetch(folder, version, files), folder, params, floors, say, held)
         except Incomparable as error:
             # What breaks a floor is rejected, whatever it could be compared with.
             verdict = by_itself if by_itself.outcome == "rejected" else gate.Verdict("undecided", [])
@@ -75,7 +75,9 @@ def _own_files(folder: Path) -> Iterator[Path]:
         shutil.rmtree(files, ignore_errors=True)
 
 
-def _against(former: Champion, folder: Path, params: Params, say: Say, held: int | None) -> gate.Verdict:
+def _against(
+    former: Champion, folder: Path, params: Params, floors: gate.Candidate, say: Say, held: int | None
+) -> gate.Verdict:
     if former.classes() != json.loads((folder / CLASSES).read_text(encoding="utf-8")):
         raise Incomparable(f"{former.version} knows other classes")
     manifest, former_manifest = pd.read_parquet(folder / MANIFEST), former.manifest()
@@ -89,8 +91,8 @@ def _against(former: Champion, folder: Path, params: Params, say: Say, held: int
         params.gate.confidence,
         params.seed,
     )
-    # Floors are of all its test images: it has been trained on none of them, whatever the champion has.
-    floors = _floors(folder, pd.read_parquet(folder / PREDICTIONS), _time_against(former, folder, say, held))
+    time = _time_against(former, folder, say, held)
+    floors = replace(floors, latency_ratio=time["ratio"], latency_ratio_low=time["ratio_low"])
     verdict = gate.decide(floors, difference, params.gate)
     if warned := moved[moved["warning"]]["feature"].tolist():
         verdict = verdict.because(f"mind that the images have changed in {', '.join(warned)}")
@@ -111,16 +113,15 @@ def _answers_of_both(former: Champion, folder: Path, say: Say, held: int | None)
     return own.merge(theirs, on=IMAGE, validate="one_to_one")
 
 
-def _floors(folder: Path, predictions: pd.DataFrame, time: dict[str, Any] | None = None) -> gate.Candidate:
-    worst, recall = gate.worst_class(predictions)
+def _floors(folder: Path) -> gate.Candidate:
+    """Measure on all test images: the candidate was trained on none of them, whatever the champion was."""
+    worst, recall = gate.worst_class(pd.read_parquet(folder / PREDICTIONS))
     metrics = json.loads((folder / EVALUATION).read_text(encoding="utf-8"))
     return gate.Candidate(
         worst_class=worst,
         worst_class_recall=recall,
         calibration_error=metrics["ece"],
         megabytes=(folder / MODEL).stat().st_size / 1e6,
-        latency_ratio=time["ratio"] if time else None,
-        latency_ratio_low=time["ratio_low"] if time else None,
     )
 
 
