@@ -25,8 +25,7 @@ class Publication:
         Raises:
             PipelineError: There is no remote of git's, or no default one of DVC's.
         """
-        if not git(self.project.main, "remote"):
-            raise PipelineError("there is no git remote to push to; git remote add origin ADDRESS, or leave out --push")
+        self._remote()
         if not dvc.default_remote(self.project.folder):
             raise PipelineError(
                 "there is no default DVC remote to push to; dvc remote add --default NAME ADDRESS, or dvc remote "
@@ -69,7 +68,7 @@ class Publication:
     def _remote(self) -> str:
         remotes = git(self.project.main, "remote").splitlines()
         if not remotes:
-            raise PipelineError("there is no git remote to push to (git remote add origin …)")
+            raise PipelineError("there is no git remote to push to; git remote add origin ADDRESS, or leave out --push")
         return "origin" if "origin" in remotes else remotes[0]
 
     def _push(self, remote: str, *branches: str) -> None:

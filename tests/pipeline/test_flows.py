@@ -1,4 +1,4 @@
-"""What a retraining decides before and after its stages."""
+"""What the flows decide before and after their stages, and what they show meanwhile."""
 
 import socket
 from concurrent.futures import ThreadPoolExecutor
