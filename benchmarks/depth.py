@@ -1,6 +1,6 @@
 """What depth costs, from 20 to 1202 layers, in the form that trains and in stock layers: time to build, a step, memory.
 
-`python -m benchmarks.depth`, about half an hour. Prints a table; writes it, and a figure, to benchmarks/results/.
+`python -m benchmarks.depth`, ten minutes to half an hour. Prints a table; writes it, and a figure, to benchmarks/results/.
 """
 
 import argparse
@@ -31,7 +31,7 @@ def main() -> None:
     shared = ["--batch", options.batch, "--steps", options.steps, "--precision", options.precision, "--json"]
     rows = []
     for form in options.form or FORMS:
-        for name in options.network or NETWORKS:
+        for name in [name for name in NETWORKS if name in (options.network or NETWORKS)]:
             print(f"{name}, {form}      ", end="\r", file=sys.stderr)
             taken = measured("training_step", name, "--form", form, *shared)
             work = resnet.describe(name)

@@ -91,14 +91,14 @@ def pytorch(case: Case) -> Train:
 
 
 def timm(case: Case) -> Train:
-    """The network of timm."""
+    """The network of timm, which strides in the 3x3 convolution: 6 % more arithmetic than ours."""
     import timm as library
 
     return _torch(library.create_model(case.network, num_classes=CLASSES), case)
 
 
 def _torch(network: Any, case: Case) -> Train:
-    """Channels last, bfloat16, compiled to CUDA graphs, each batch copied while the step before it runs."""
+    """Channels last, bfloat16, compiled to CUDA graphs; the host does not wait for a batch to be copied."""
     import torch
 
     # Else its compiler says a hundred times what it could not know of a size.

@@ -42,6 +42,10 @@ def main() -> None:
     parser.add_argument("--gigabytes", type=float, default=6.0, metavar="GB")
     options = parser.parse_args()
     count = int(options.gigabytes * 1e9 / (3 * SIDE * SIDE))
+    if count < 3 * BATCH:
+        parser.error(
+            f"--gigabytes {options.gigabytes:g} is {count} images; growth shows in three batches of {BATCH} or more"
+        )
     with tempfile.TemporaryDirectory() as folder:
         images = written(Path(folder) / "images.npy", count)
         labels = np.arange(count) % CLASSES

@@ -1,14 +1,16 @@
 """Ours beside its peers, a process each, in turn: A B C A B C ...
 
-`make benchmark`, or `python -m benchmarks.peers --rounds 5 --case resnet20`. Prints a table and writes it to
-benchmarks/results/. PyTorch takes part where it is installed: `pip install torch==2.13.0`.
+`make benchmark`, or `python -m benchmarks.peers --rounds 5 --case resnet20`. Prints a table a network
+and writes it to benchmarks/results/. PyTorch takes part where it is installed: `pip install torch==2.13.0`; compiled, where
+there is a C++ compiler.
 """
 
 import argparse
 import importlib.util
+import os
+import shutil
 import statistics
 import sys
-from typing import Any
 
 import resnet
 from benchmarks.contenders import CASES, CLASSES
@@ -22,12 +24,13 @@ def contenders(case: str, precisions: list[str]) -> list[tuple[str, str]]:
     """Who takes part, ours first."""
     names = ["ours", "stock"]
     names += ["applications"] if case == "resnet50" else []
-    names += ["pytorch", "compiled"] if importlib.util.find_spec("torch") else []
+    if importlib.util.find_spec("torch"):
+        names += ["pytorch", "compiled"] if shutil.which(os.environ.get("CXX", "g++")) else ["pytorch"]
     return [(name, precision) for precision in precisions for name in names]
 
 
 def main() -> None:
-    """Measure all in turn, print the table, keep it."""
+    """Measure all in turn; print and keep a table a network."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--case", choices=CASES, action="append", help="may be repeated; all, if none is given")
@@ -36,7 +39,6 @@ def main() -> None:
     )
     options = parser.parse_args()
     precisions = options.precision or list(PRECISIONS)
-    results: dict[str, Any] = {"rounds": options.rounds, "cases": {}}
     for case in options.case or CASES:
         taken: dict[str, list[dict[str, float]]] = {}
         ceilings: dict[str, list[float]] = {}
@@ -47,9 +49,10 @@ def main() -> None:
                 who = f"{name} {precision}"
                 print(f"{case}, round {number + 1} of {options.rounds}: {who}      ", end="\r", file=sys.stderr)
                 taken.setdefault(who, []).append(measured("contenders", name, case, precision))
-        results["cases"][case] = {"seconds_a_step": taken, "ceiling_multiply_adds": ceilings}
         print(table(case, taken, ceilings), flush=True)
-    keep("peers", results)
+        found = {"seconds_a_step": taken, "ceiling_multiply_adds": ceilings}
+        # Each at once: a network takes up to an hour.
+        keep("peers", {"rounds": options.rounds, "cases": {case: found}})
 
 
 def table(case: str, taken: dict[str, list[dict[str, float]]], ceilings: dict[str, list[float]]) -> str:

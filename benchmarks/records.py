@@ -2,7 +2,10 @@
 
 import importlib.util
 import json
+import os
 import platform
+import shutil
+import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -21,10 +24,25 @@ def keep(name: str, results: dict[str, Any]) -> Path:
     return file
 
 
-def machine() -> dict[str, str]:
-    """What it ran on."""
-    cpu = next((line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), "")
+def machine() -> dict[str, Any]:
+    """What it ran on: the CPU, of which a name says little, the versions, and the commit where there is one."""
+    lines = [line.partition(":") for line in Path("/proc/cpuinfo").read_text().splitlines()]
+    told = {name.strip(): value.strip() for name, _, value in lines}
+    flags = told.get("flags", "").split()
     installed = [name for name in ("tensorflow", "keras", "torch", "jax") if importlib.util.find_spec(name)]
-    return {"cpu": cpu.partition(": ")[2], "python": platform.python_version()} | {
-        name: version(name) for name in installed
-    }
+    return {
+        "cpu": told.get("model name", ""),
+        "family, model": [told.get("cpu family", ""), told.get("model", "")],
+        "instructions": [name for name in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if name in flags],
+        "cores": len(os.sched_getaffinity(0)),
+        "python": platform.python_version(),
+        "commit": _commit(),
+    } | {name: version(name) for name in installed}
+
+
+def _commit() -> str:
+    """Empty where the project was copied without git."""
+    if not shutil.which("git"):
+        return ""
+    describe = ["git", "describe", "--always", "--dirty"]
+    return subprocess.run(describe, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
