@@ -111,7 +111,7 @@ def _as_evaluated(former: Found, new: Found) -> list[dict[str, str]]:
     """Every number of each side's own evaluation, with its interval where it has one."""
     return [
         {"name": name, "former": _with_interval(former, name), "new": _with_interval(new, name)}
-        for name in changes.flat(new | former)
+        for name in changes.flat(new) | changes.flat(former)
         if not name.startswith("intervals.") and name.rpartition(".")[2] not in ("low", "high")
     ]
 

@@ -29,13 +29,13 @@ def save(model: keras.Model, path: Path | str, classes: Sequence[str] | None = N
 
     Raises:
         ValueError: The model was not made by `resnet.create` or `resnet.create_for_training`, it has more or fewer
-            outputs than there are names, or the path does not end in .keras.
+            outputs than there are names, a name is no text, or the path does not end in .keras.
     """
     path = Path(path)
     if path.suffix != ".keras":
         raise ValueError(f"the path is {path}; expected one that ends in .keras")
-    if classes is not None and len(classes) != model.output_shape[-1]:
-        raise ValueError(f"there are {len(classes)} names of classes; expected {model.output_shape[-1]}, one an output")
+    if classes is not None:
+        _check_names(classes, model.output_shape[-1])
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as folder:
         plain, canonical = Path(folder, "plain.keras"), Path(folder, "canonical.keras")
         portable(model).save(plain)
@@ -45,6 +45,14 @@ def save(model: keras.Model, path: Path | str, classes: Sequence[str] | None = N
             if classes is not None:
                 target.writestr(zipfile.ZipInfo(_CLASSES, _EPOCH), json.dumps(list(classes)))
         os.replace(canonical, path)
+
+
+def _check_names(classes: Sequence[str], outputs: int) -> None:
+    if len(classes) != outputs:
+        raise ValueError(f"there are {len(classes)} names of classes; expected {outputs}, one an output")
+    for name in classes:
+        if not isinstance(name, str):
+            raise ValueError(f"a class is called {name!r}, which is no text; call it {str(name)!r}")
 
 
 def _canonical(name: str, content: bytes) -> bytes:

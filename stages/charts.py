@@ -80,8 +80,8 @@ def history(table: pd.DataFrame) -> list[Markup]:
 
 
 def _history_of(table: pd.DataFrame, measure: str, scale: alt.Scale, *, points: bool) -> Markup:
-    both = measure != "learning rate"
-    legend = alt.Legend() if both else None
+    shown = [name for name in ("training", "validation") if name in set(table["images"])]
+    legend = None if measure == "learning rate" else alt.Legend(values=shown)
     chart = (
         alt.Chart(table, title=measure.capitalize())
         .mark_line(point={"size": 18} if points else False)
@@ -99,15 +99,14 @@ def confusion(cells: pd.DataFrame, classes: list[str]) -> Markup:
     """How often each class was taken for each other.
 
     Args:
-        cells: A row a pair that occurs: actual, predicted, images, share (of the actual class).
+        cells: A row a pair of these classes that occurs: actual, predicted, images, share (of the actual class).
         classes: Those to draw, in order.
     """
-    cells = cells[cells["actual"].isin(classes) & cells["predicted"].isin(classes)]
     told = [
         f"{row.images:,} images of {row.actual} taken for {row.predicted}, {row.share:.0%} of the class"
         for row in cells.itertuples()
     ]
-    cells = cells.assign(told=told)
+    cells = cells.assign(told=told, short=cells["images"].map(_short))
     encodings = {
         "description": alt.Description("told:N"),
         "x": alt.X(
@@ -130,12 +129,17 @@ def confusion(cells: pd.DataFrame, classes: list[str]) -> Markup:
             ),
         )
     )
-    numbers = (
-        alt.Chart(cells).mark_text(fontSize=11, color=INK).encode(**encodings, text=alt.Text("images:Q", format="~s"))
-    )
+    numbers = alt.Chart(cells).mark_text(fontSize=11, color=INK).encode(**encodings, text="short:N")
     frame = alt.ViewBackground(stroke=INK, strokeOpacity=0.25)
     chart = (squares + numbers).properties(width=alt.Step(CELL), height=alt.Step(CELL), view=frame)
     return to_svg(chart, f"Confusion matrix of {len(classes)} classes: actual against predicted")
+
+
+def _short(images: int) -> str:
+    """A number in at most four characters, which a cell has room for: 1,135 becomes 1.1k."""
+    if images < 1000:
+        return str(images)
+    return f"{images / 1000:.{1 if images < 9950 else 0}f}k"
 
 
 def slices(table: pd.DataFrame, title: str, accuracy: float, lowest: float) -> Markup:
@@ -218,7 +222,7 @@ def class_sizes(table: pd.DataFrame) -> Markup:
 
 
 def gradients(table: pd.DataFrame, moment: str, title: str, network: str) -> Markup:
-    """The norm of each convolution's gradient, with shortcuts and without.
+    """The norm of each convolution's gradient, and of those of the twin without shortcuts where there is one.
 
     Args:
         moment: The columns to draw: `initial` or `trained`.
@@ -228,6 +232,7 @@ def gradients(table: pd.DataFrame, moment: str, title: str, network: str) -> Mar
     series = table[["depth", "layer", moment, f"plain_{moment}"]].set_axis(["depth", "layer", network, twin], axis=1)
     norms = table.drop(columns=["depth", "layer"])
     long = series.melt(["depth", "layer"], var_name="of", value_name="gradient").dropna()
+    shown = [name for name in (network, twin) if name in set(long["of"])]
     chart = (
         alt.Chart(long, title=title)
         .mark_line(point={"size": 18} if len(table) < 80 else False)
@@ -244,11 +249,12 @@ def gradients(table: pd.DataFrame, moment: str, title: str, network: str) -> Mar
                 scale=_logarithmic(norms),
                 axis=alt.Axis(tickCount=4, format="~g"),
             ),
-            color=alt.Color("of:N", legend=alt.Legend(), scale=_two(network, twin)),
+            color=alt.Color("of:N", legend=alt.Legend(values=shown), scale=_two(network, twin)),
         )
         .properties(width=WIDTH + 40, height=HEIGHT + 30)
     )
-    return to_svg(chart, f"Norm of the gradient of each convolution {title.lower()}, with and without shortcuts")
+    compared = ", with and without shortcuts" if len(shown) > 1 else ""
+    return to_svg(chart, f"Norm of the gradient of each convolution {title.lower()}{compared}")
 
 
 def _logarithmic(values: pd.DataFrame) -> alt.Scale:

@@ -1,8 +1,12 @@
 """Pages and documents from templates, each complete in one file."""
 
+import re
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+# What CommonMark takes for emphasis, code, links, HTML, references to characters and cells of a table.
+_MARKUP = re.compile(r"[\\`*_\[\]<&|~]")
 
 
 def percent(share: float, digits: int = 1) -> str:
@@ -21,9 +25,9 @@ def decimals(number: float, digits: int = 3) -> str:
     return f"{number:.{digits}f}"
 
 
-def cell(text: str) -> str:
-    """A text as a cell of a Markdown table."""
-    return " ".join(text.replace("|", "\\|").splitlines())
+def plain(text: str) -> str:
+    """A text on one line of Markdown, in a table too, none of whose characters is markup."""
+    return " ".join(_MARKUP.sub(r"\\\g<0>", text).splitlines())
 
 
 _ENVIRONMENT = Environment(
@@ -33,7 +37,7 @@ _ENVIRONMENT = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_ENVIRONMENT.filters |= {"percent": percent, "count": count, "decimals": decimals, "cell": cell}
+_ENVIRONMENT.filters |= {"percent": percent, "count": count, "decimals": decimals, "plain": plain}
 
 
 def render(template: str, **values: Any) -> str:

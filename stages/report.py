@@ -74,6 +74,8 @@ def gather(params: Params) -> dict[str, Any]:
     evaluation = read_json("metrics/evaluate.json")
     slices = pd.read_csv("plots/slices.csv", dtype={"slice": str, "property": str, "value": str}, keep_default_na=False)
     counts = findings.cells(pd.read_csv("plots/confusion.csv", dtype=str, keep_default_na=False))
+    mistaken = findings.confusions(counts)
+    drawn_classes = findings.most_confused(mistaken, classes, charts.MOST_CLASSES_DRAWN)
     gradients, code = read_rows("plots/gradients.csv"), code_files()
     return {
         "params": params,
@@ -86,8 +88,9 @@ def gather(params: Params) -> dict[str, Any]:
         "per_class": per_class,
         "worst": tested.sort_values(["f1", "class"]).head(params.report.worst_classes).to_dict("records"),
         "absent": per_class.loc[per_class["images"] == 0, "class"].tolist(),
-        "cells": counts,
-        "confusions": findings.confusions(counts),
+        "confusions": mistaken,
+        "drawn_classes": drawn_classes,
+        "cells": counts[counts[["actual", "predicted"]].isin(drawn_classes).all(axis="columns")],
         "slices": slices,
         "weak_parts": findings.weak_parts(slices, evaluation["accuracy"]),
         "weakest_corruption": findings.weakest_corruption(evaluation["corrupted"]),
@@ -105,7 +108,6 @@ def gather(params: Params) -> dict[str, Any]:
             "model": sha256(MODEL),
         },
         "code_files": len(code),
-        "drawn_classes": charts.MOST_CLASSES_DRAWN,
     }
 
 
@@ -113,10 +115,9 @@ def drawn(found: dict[str, Any]) -> dict[str, list[Markup]]:
     """Draw what the page shows, several small charts to a figure."""
     accuracy, slices, network = found["evaluation"]["accuracy"], found["slices"], found["params"].model.name
     parts = slices[slices["property"] != "class"]
-    few = findings.most_confused(found["confusions"], found["classes"], charts.MOST_CLASSES_DRAWN)
     lowest = max(0.0, float(slices["low"].min()) - 0.02)
     return {
-        "confusion": [charts.confusion(found["cells"], few)],
+        "confusion": [charts.confusion(found["cells"], found["drawn_classes"])],
         "recall": [charts.slices(slices[slices["property"] == "class"], "Recall by class", accuracy, lowest)]
         if len(found["classes"]) <= charts.MOST_CLASSES_DRAWN
         else [],

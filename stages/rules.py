@@ -90,7 +90,7 @@ def _of_labels(rules: ValidateParams) -> Iterator[Check]:
     )
     yield Check(
         "class_balance",
-        f"every class has {balance.at_least:.0%} or more of the largest one's training images",
+        f"every class has {_percent(balance.at_least)} or more of the largest one's training images",
         "classes",
         gxe.ExpectColumnValuesToBeBetween(column="share_of_largest", min_value=balance.at_least),
         balance.severity,
@@ -98,8 +98,8 @@ def _of_labels(rules: ValidateParams) -> Iterator[Check]:
     )
     yield Check(
         "split_shares",
-        f"train, validation and test have {shares.train:.0%}, {shares.validation:.0%} and {shares.test:.0%} or more "
-        "of all images",
+        f"train, validation and test have {_percent(shares.train)}, {_percent(shares.validation)} and "
+        f"{_percent(shares.test)} or more of all images",
         "splits",
         gxe.ExpectColumnValuesToBeInSet(column="missing_share", value_set=[0.0]),
         shares.severity,
@@ -155,6 +155,11 @@ def _between(column: str, rule: RangeRule) -> Expectation:
 
 def _of_images(name: str, means: str, expectation: Expectation, rule: Rule, twin: str | None = None) -> Check:
     return Check(name, means, "images", expectation, rule.severity, "path", twin)
+
+
+def _percent(share: float) -> str:
+    """A threshold as it was set: 0.005 becomes 0.5 %."""
+    return f"{100 * share:g} %"
 
 
 def _names(positions: pd.Series, paths: pd.Series) -> list[str | None]:

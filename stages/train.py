@@ -155,6 +155,7 @@ def fit_network(
     Raises:
         BadInput: The training diverged, now or before.
     """
+    from resnet.batches import steps_per_epoch
     from resnet.callbacks import TrainingDiverged
     from resnet.checkpoints import Checkpoints
     from resnet.training import fit
@@ -165,12 +166,13 @@ def fit_network(
     if before is None:
         # Two trainings in one folder would be drawn as one zigzag.
         shutil.rmtree(TENSORBOARD, ignore_errors=True)
+    recipe = make_recipe(settings, seed)
     with runlog.timed("train") as record:
         try:
             history = fit(
                 model,
                 *train,
-                make_recipe(settings, seed),
+                recipe,
                 validation=validation if len(validation.images) else None,
                 checkpoints=kept,
                 tensorboard=TENSORBOARD if settings.tensorboard else None,
@@ -181,7 +183,9 @@ def fit_network(
         except (KeyboardInterrupt, SystemExit):
             log.warning("%s", resumption(kept.position()))
             raise
-        record["images"] = len(train.images) * (len(history.epoch) - (before or (0, 0))[0])
+        # What is left over of an epoch is not trained on.
+        steps, (epochs, step) = steps_per_epoch(len(train.images), recipe), before or (0, 0)
+        record["images"] = (steps * (len(history.epoch) - epochs) - step) * min(recipe.batch_size, len(train.images))
     return pd.DataFrame({"epoch": [epoch + 1 for epoch in history.epoch], **history.history})
 
 

@@ -362,3 +362,11 @@ def test_the_page_opens_without_network_on_a_phone_and_on_a_desk(miniature, open
         assert opened.ask("() => [...document.querySelectorAll('nav a')].every(a => document.querySelector(a.hash))")
     opened.ask("() => document.querySelectorAll('thead th button').forEach(button => button.click())")
     assert opened.said == []
+
+
+def test_a_number_that_only_the_new_side_has_is_shown_though_both_have_its_section():
+    former = {"without_repeated": {"images": 0}}
+    new = {"without_repeated": {"images": 5, "accuracy": 0.9, "low": 0.8, "high": 0.95}}
+    rows = {row["name"]: (row["former"], row["new"]) for row in comparison._as_evaluated(former, new)}
+    assert rows["without_repeated.accuracy"] == ("\u2013", "0.9000 (0.8000\u00a0to\u00a00.9500)")
+    assert rows["without_repeated.images"] == ("0", "5")

@@ -6,10 +6,27 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import vl_convert
 
 from stages import report
 from stages.outputs import write_json, write_text
 from stages.provenance import code_files, sha256_of_code
+
+
+@pytest.fixture(scope="module", autouse=True)
+def drawn_once():
+    """Draw each chart but once: that is most of a report's time, and from test to test few of them differ."""
+    draw, known = vl_convert.vegalite_to_svg, {}
+
+    def remembered(spec):
+        kind = json.dumps(spec, sort_keys=True, default=str)
+        if kind not in known:
+            known[kind] = draw(spec)
+        return known[kind]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(vl_convert, "vegalite_to_svg", remembered)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -190,6 +207,8 @@ def test_a_network_without_shortcuts_has_no_twin(results, settings):
         page = Path("reports/report.html").read_text()
         assert said in page
         assert ("has no shortcuts" in page) == (name == "plain20")
+        assert ">without shortcuts</text>" not in page
+        assert "with and without shortcuts" not in page
 
 
 def test_a_loss_beyond_all_numbers_is_left_out_of_the_chart_as_one_that_is_missing(results, settings):
@@ -248,15 +267,45 @@ def test_as_many_pictures_are_shown_as_asked_for(results, settings):
         report.run(settings(**{"report.pictures": most}))
         shown = Path("reports/report.html").read_text().count("data:image/png;base64")
         assert most <= shown <= 2 * most
+        assert ("9 made, none shown: report.pictures is 0" in Path("reports/report.html").read_text()) == (not most)
+
+
+def test_the_number_in_a_cell_of_the_confusion_matrix_has_room_there_and_stands_exactly_beside_it(reported):
+    page, _ = reported(images=[1135, 999, 12_345], wrong=0)
+    matrix = page[page.index("Confusion matrix of 3") :].partition("</svg>")[0]
+    assert [text for text in re.findall(r">([^<>]+)</text>", matrix) if text[0].isdigit()] == ["1.1k", "999", "12k"]
+    for exact in ("1,135", "999", "12,345"):
+        assert f">{exact}</td>" in page
+
+
+def test_whose_weights_a_training_began_with_is_told_and_no_more_promised_of_the_test_images(results, settings):
+    results()
+    pinned = {"model.weights_sha256": "a" * 64}
+    for changes, said in (
+        ({}, "- It began with random weights\n- File"),
+        ({"model.weights": "old.keras", **pinned}, f"began with those of `old.keras` (sha256 `{'a' * 64}`), of whose"),
+        (
+            {"model.weights": "imagenet", "model.name": "resnet50", "data.image_size": 64},
+            "began with the weights of keras.applications for ImageNet",
+        ),
+    ):
+        report.run(settings(**changes))
+        page, card = Path("reports/report.html").read_text(), Path("reports/MODEL_CARD.md").read_text()
+        assert said in card
+        assert (" that began with the weights of " in page) == bool(changes)
+        for text in (page, card):
+            assert ("took no part in training" in text) == (not changes)
+            assert ("took no part in this training, whatever" in text) == bool(changes)
 
 
 def test_a_class_may_have_any_name(results, settings):
-    names = ["actual", "predicted", "images", "share", "NA", "a.b[0]", "q'\"", "a|b", "猫", "x\ny"]
+    names = ["actual", "predicted", "images", "share", "NA", "a.b[0]", "q'\"", "a|b", "猫", "x\ny", "<none>", "*wild*"]
     results(classes=names, wrong=15)
     report.run(settings(**{"report.worst_classes": 20}))
     page, card = Path("reports/report.html").read_text(), Path("reports/MODEL_CARD.md").read_text()
     assert page.count("<svg ") == 19
-    for name in ("actual", "predicted", "images", "share", "NA", "a.b[0]", "q'\"", "a\\|b", "猫", "x y"):
+    plain = [*names[:5], r"a.b\[0\]", names[6], r"a\|b", "猫", "x y", r"\<none>", r"\*wild\*"]
+    for name in plain:
         assert re.search(rf"^\| {re.escape(name)} \| [01]\.", card, re.MULTILINE), name
 
 
@@ -273,6 +322,8 @@ def test_a_model_without_mistakes_and_without_validation_is_reported(results, se
     report.run(settings())
     page = Path("reports/report.html").read_text()
     assert "No test image is misclassified" in page
+    assert ">validation</text>" not in page
+    assert "Validation loss" not in page
     assert "By the rule of three, up to\n10.0\u00a0% of other images might still be misclassified." in page
 
 

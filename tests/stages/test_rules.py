@@ -34,6 +34,14 @@ def test_good_images_break_no_rule(broken, manifest, thresholds):
     assert broken(manifest, thresholds()) == {}
 
 
+def test_shares_are_told_as_they_were_set(validate, thresholds):
+    shares = {"train": 0.125, "validation": 0.1, "test": 0.07}
+    rules = validate.checks(thresholds(class_balance={"at_least": 0.005}, split_shares=shares))
+    told = {check.rule: check.means for check in rules}
+    assert told["class_balance"] == "every class has 0.5 % or more of the largest one's training images"
+    assert told["split_shares"].startswith("train, validation and test have 12.5 %, 10 % and 7 % or more of all")
+
+
 UNREADABLE = {name: {3: None} for name in ("split", "width", "height", "channels", "perceptual_hash", "mean", "std")}
 
 

@@ -77,7 +77,8 @@ def start_training(here):
 
 def wait_for_checkpoint(process, epoch):
     """Wait until that epoch is being trained, whatever that takes."""
-    while not list(store().glob(f"*/{epoch:06}-*.npz")):
+    folder = store()
+    while not list(folder.glob(f"*/{epoch:06}-*.npz")):
         assert process.poll() is None, process.stdout.read()
         time.sleep(0.01)
 
@@ -152,6 +153,8 @@ def test_a_training_is_of_the_width_asked_for_and_known_by_all_the_code_that_dvc
     assert run_stage("train").returncode == 0
     parameters = json.loads(Path("metrics/train.json").read_text())["parameters"]
     assert parameters == resnet.describe("resnet20", 8, 2, width=0.5).parameters
+    whole_batches = len(np.load("data/prepared/train_images.npy")) // 8
+    assert json.loads(Path("logs/train.json").read_text())["images"] == 3 * whole_batches * 8
     (file,) = store().glob("*/ingredients.json")
     deps = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]["train"]["deps"]
     assert set(json.loads(file.read_text())["code"]) == {path for path in deps if path.endswith(".py")}
