@@ -1,6 +1,7 @@
 """What depth costs, from 20 to 1202 layers, in the form that trains and in stock layers: time to build, a step, memory.
 
-`python -m benchmarks.depth`, ten minutes to half an hour. Prints a table; writes it, and a figure, to benchmarks/results/.
+`python -m benchmarks.depth`, ten minutes to half an hour. Prints a table; writes it, and a figure, to
+benchmarks/results/.
 """
 
 import argparse

@@ -1,8 +1,8 @@
 """Ours beside its peers, a process each, in turn: A B C A B C ...
 
 `make benchmark`, or `python -m benchmarks.peers --rounds 5 --case resnet20`. Prints a table a network
-and writes it to benchmarks/results/. PyTorch takes part where it is installed: `pip install torch==2.13.0`; compiled, where
-there is a C++ compiler.
+and writes it to benchmarks/results/. PyTorch takes part where it is installed: `pip install torch==2.13.0`;
+compiled, where there is a C++ compiler.
 """
 
 import argparse

@@ -3,8 +3,8 @@
 `python -m benchmarks.time_to_accuracy --data FOLDER fifteen_minutes paper`, a quarter of an hour a recipe and seed. A
 recipe is a file of benchmarks/recipes/: what it sets in params.yaml, a YAML document a training, each of which begins
 with the weights of the one before. Each training is the pipeline's, in a folder of its own; the test images are looked
-at once, when all is over. The minutes are those of training alone, without preparing, imports and saving. Prints a line a
-seed and writes it to benchmarks/results/ at once.
+at once, when all is over. The minutes are those of training alone, without preparing, imports and saving. Prints a
+line a seed and writes it to benchmarks/results/ at once.
 """
 
 import argparse

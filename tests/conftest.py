@@ -162,9 +162,11 @@ def prefect_server(nobodys_settings):
             except httpx.HTTPError:
                 return False
 
-        wait_for_truth(answers, 120)
-        yield url
-        process.terminate()
+        try:
+            wait_for_truth(answers, 120)
+            yield url
+        finally:
+            process.terminate()
 
 
 @pytest.fixture(scope="session")

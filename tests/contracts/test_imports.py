@@ -18,21 +18,20 @@ def test_the_packages_depend_one_way_and_no_stage_imports_another():
 @pytest.mark.parametrize(
     ("module", "heavy"),
     [
-        ("resnet", "keras"),
-        ("stages.params", "keras"),
-        ("stages.prepare", "tensorflow"),
-        ("stages.validate", "tensorflow"),
-        ("stages.train", "tensorflow"),
-        ("stages.evaluate", "tensorflow"),
-        ("stages.report", "tensorflow"),
-        ("stages.train", "sklearn"),
-        ("stages.report", "sklearn"),
-        ("pipeline.candidate", "scipy.stats"),
+        ("resnet", {"keras"}),
+        ("stages.params", {"keras"}),
+        ("stages.prepare", {"tensorflow"}),
+        ("stages.validate", {"tensorflow"}),
+        ("stages.train", {"tensorflow", "sklearn"}),
+        ("stages.evaluate", {"tensorflow"}),
+        ("stages.report", {"tensorflow", "sklearn"}),
+        ("pipeline.candidate", {"scipy.stats"}),
     ],
 )
 def test_importing_a_module_does_not_import_what_it_may_never_need(module, heavy):
-    code = f"import sys, {module}; sys.exit({heavy!r} in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+    code = f"import sys, {module}; print(*{heavy} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "\n"
 
 
 def test_the_stages_keras_comes_without_the_libraries_of_its_adapters_which_can_be_imported_later():

@@ -8,8 +8,12 @@ import pytest
 ROOT = Path(__file__).parents[2]
 MODULES = sorted(path for package in ("resnet", "stages", "pipeline") for path in (ROOT / package).rglob("*.py"))
 # What unpickles by its nature, and what does when it is told to.
-UNPICKLE = {"pickle", "cloudpickle", "dill", "shelve", "marshal", "read_pickle", "unsafe_load", "full_load"}
-PERMIT = {"allow_pickle": True, "safe_mode": False, "weights_only": False}
+UNPICKLE = {
+    *("pickle", "_pickle", "cloudpickle", "dill", "shelve", "marshal", "joblib.load", "torch.load"),
+    *("read_pickle", "unsafe_load", "full_load", "enable_unsafe_deserialization"),
+}
+# Whatever else these are set to permits it, or may.
+SAFE = {"allow_pickle": False, "safe_mode": True, "weights_only": True}
 
 
 def unpickles(code):
@@ -19,9 +23,13 @@ def unpickles(code):
             case ast.Import(names=names) | ast.ImportFrom(names=names):
                 module = getattr(node, "module", None) or ""
                 used = {part for name in names for part in (*name.name.split("."), *module.split("."))}
+            case ast.Attribute(value=ast.Name(id=owner), attr=name):
+                used = {name, f"{owner}.{name}"}
             case ast.Attribute(attr=name) | ast.Name(id=name):
-                used = {name} if name != "load" else set()
-            case ast.keyword(arg=name, value=ast.Constant(value=value)) if PERMIT.get(name, ...) is value:
+                used = {name}
+            case ast.keyword(arg=name, value=value) if name in SAFE:
+                used = set() if isinstance(value, ast.Constant) and value.value is SAFE[name] else UNPICKLE
+            case ast.keyword(arg="typ", value=ast.Constant(value="unsafe")):
                 used = UNPICKLE
             case _:
                 used = set()
@@ -41,6 +49,13 @@ def test_a_module_does_not_unpickle(module):
         "from pickle import loads",
         "import numpy as np\nnp.load('a.npy', allow_pickle=True)",
         "import pandas\npandas.read_pickle('a')",
+        "import numpy as np\nnp.load('a.npy', allow_pickle=1)",
+        "import numpy as np\nnp.load('a.npy', allow_pickle=perhaps)",
+        "import _pickle",
+        "import joblib\njoblib.load('a')",
+        "import torch\ntorch.load('a')",
+        "from ruamel.yaml import YAML\nYAML(typ='unsafe')",
+        "import keras\nkeras.config.enable_unsafe_deserialization()",
         "import keras\nkeras.saving.load_model('a', safe_mode=False)",
     ],
 )

@@ -162,6 +162,7 @@ def test_a_clock_that_jumps_back_between_a_kill_and_the_next_run_changes_nothing
         # Two, so that one is older than the other; there is one more after each step.
         while len(list(checkpoints.glob("*/*.npz"))) < 2:
             assert process.poll() is None, "it ended without a checkpoint"
+            time.sleep(0.01)
         os.killpg(process.pid, signal.SIGKILL)
     # What was written before the jump now comes from the future, and the older a checkpoint the later it seems.
     written = sorted((project.folder / ".dvc/tmp").rglob("*"), key=lambda path: path.stat().st_mtime)

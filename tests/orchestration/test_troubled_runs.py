@@ -5,7 +5,6 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 
 import psutil
 import pytest
@@ -83,9 +82,7 @@ def test_a_killed_run_leaves_no_process_and_the_next_one_clears_up_and_starts_we
 
 def test_a_stage_that_takes_too_long_is_ended_and_told(toy, wait_for):
     toy.take(60)
-    start = time.monotonic()
     said = toy.retrain("--stage-timeout-seconds", "4", status=1)
-    assert time.monotonic() - start < 30
     assert "error: " in said
     assert "4.0 second" in said
     wait_for(lambda: not toy.at_work(), 5)
@@ -126,15 +123,23 @@ def test_a_remote_that_cannot_be_reached_holds_up_no_retraining_and_gets_every_r
     assert any((tmp_path / "store").rglob("*"))
 
 
-def test_a_busy_dvc_is_waited_for(toy, wait_for):
-    toy.run("dvc", "repro", "--quiet")
-    toy.take(4)
-    toy.get_right(151)
-    with subprocess.Popen(["dvc", "repro", "--quiet"], cwd=toy.folder, env=toy.environment) as own:
-        wait_for(toy.at_work)
-        said = toy.run("python", "-m", "pipeline", "run", status=0)
-        own.wait()
-    assert "promoted" in said or "skipped: nothing has changed" in said
+HOLD = "from dvc.repo import Repo\nwith Repo().lock:\n    print('held', flush=True)\n    input()"
+
+
+def test_a_busy_dvc_is_waited_for(toy):
+    held = {"cwd": toy.folder, "env": toy.environment, "stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", HOLD], text=True, **held) as holder:
+        assert holder.stdout.readline() == "held\n"
+        with toy.start("run") as going:
+            for line in going.stdout:
+                if "DVC is at work in" in line:
+                    break
+            else:
+                pytest.fail("it did not wait")
+            holder.communicate("let go\n")
+            said = going.communicate(timeout=120)[0]
+    assert going.returncode == 0, said
+    assert "promoted" in said
 
 
 @pytest.fixture

@@ -1,10 +1,13 @@
 """Small projects with real git and real DVC, which is called in this process: its start takes longer than its work."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
+import threading
 from contextlib import chdir, contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -165,3 +168,32 @@ def shared(small):
         settings["core"]["remote"] = "store"
     small.commit("remotes")
     return small
+
+
+@contextmanager
+def listening(status):
+    """Give the address of a server that answers with a status, and what it was told."""
+    told = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *arguments):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/hook", told
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture
+def webhook():
+    return listening

@@ -23,15 +23,23 @@ stages:
 """
 
 
+@pytest.fixture(scope="module")
+def added(tmp_path_factory):
+    """A project whose data DVC has and whose stages have never run."""
+    folder = tmp_path_factory.mktemp("added")
+    (folder / "data").mkdir()
+    (folder / "data/words.txt").write_text("one\ntwo\n")
+    (folder / "dvc.yaml").write_text(STAGES)
+    run_dvc(folder, "init", "--no-scm", "--quiet")
+    run_dvc(folder, "add", "--quiet", "data/words.txt")
+    return folder
+
+
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
+def folder(added, tmp_path, monkeypatch):
+    """Such a project of a test's own."""
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data/words.txt").write_text("one\ntwo\n")
-    (tmp_path / "dvc.yaml").write_text(STAGES)
-    run_dvc(tmp_path, "init", "--no-scm", "--quiet")
-    run_dvc(tmp_path, "add", "--quiet", "data/words.txt")
-    return tmp_path
+    return shutil.copytree(added, tmp_path / "project", symlinks=True)
 
 
 def run_dvc(folder, *arguments):

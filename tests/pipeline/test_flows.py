@@ -1,5 +1,6 @@
 """What the flows decide before and after their stages, and what they show meanwhile."""
 
+import logging
 import socket
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,6 +11,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from pipeline import registry, retraining
 from pipeline.flow import say_and_show_progress
 from pipeline.gate import Verdict
+from pipeline.notification import notify
 
 
 def test_the_newest_retraining_of_a_commit_is_of_that_very_commit_or_it_itself(small):
@@ -81,3 +83,22 @@ def test_a_server_that_is_away_ends_no_stage():
         threads.submit(show).result()
     assert said[0] == "Epoch 1/4"
     assert said[1].startswith("the progress of train could not be drawn: ")
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_who_cannot_be_told_is_warned_of_and_the_run_goes_on(small, webhook, caplog):
+    caplog.set_level(logging.WARNING)
+    with webhook(500) as (broken, told):
+        ways = [broken, "http://127.0.0.1:1/", "http://[", "http://127.0.0.1:99999/"]
+        ways += ["nobody-has-this-command", "false", "sh 'unbalanced"]
+
+        @flow
+        def run():
+            for whom in ways:
+                notify(whom, "failed", "out of memory", small.found)
+            return "went on"
+
+        assert run() == "went on"
+    assert len(told) == 1
+    warned = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert [message.partition(" could not be told that the run was failed: ")[0] for message in warned] == ways

@@ -3,6 +3,7 @@ import re
 import pytest
 
 import resnet
+from resnet.__main__ import main
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +73,18 @@ def test_plain_nets_have_the_layers_of_their_twins_and_no_parameter_more(costs):
             assert plain.layers == residual.layers
             # Option A costs nothing; option B's projections are all that separates the ImageNet twins.
             assert (plain.parameters == residual.parameters) == (resnet.variant(name).shortcut == "A")
+
+
+def test_list_prints_every_architecture_with_its_cost(capsys):
+    assert main(["list"]) == 0
+    header, *rows = capsys.readouterr().out.splitlines()
+    assert header.split() == ["name", "layers", "parameters", "multiply-adds", "paper"]
+    table = {row.split()[0]: row.split()[1:] for row in rows}
+    assert list(table) == resnet.names()
+    assert table["resnet20"] == ["20", "269,722", "40,551,040", "He", "et", "al.", "2015"]
+    assert table["resnet1001v2"][:2] == ["1,001", "10,327,706"]
+    assert table["resnet1001v2"][-1] == "2016"
+    assert len({len(row) for row in rows}) == 1
 
 
 @pytest.mark.parametrize(

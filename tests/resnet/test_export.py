@@ -23,7 +23,8 @@ from resnet.export_libraries import LIBRARIES
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 CLASSES = ["cat", "Hündin"]
 ONLY_TENSORFLOW = """
-import sys
+import gc, sys
+gc.disable()
 # TensorFlow looks for Keras by itself, and here finds none.
 sys.modules["keras"] = None
 import numpy, tensorflow

@@ -93,10 +93,13 @@ def test_a_loop_of_fused_blocks_gives_the_outputs_and_running_averages_of_stock_
 def test_the_portable_form_of_a_looped_network_answers_as_it_does(noise):
     fast = resnet.create_for_training("resnet56", input_shape=(8, 8, 3), classes=4)
     assert [layer.repeats for layer in loops(fast)] == [9, 8, 8]
+    # Untrained averages let the residuals grow until one class has it all; small ones do not.
+    set_portable_weights(fast, [0.3 * weight if weight.ndim == 4 else weight for weight in portable_weights(fast)])
     stock = resnet.portable(fast)
     assert stock.count_params() == fast.count_params() == resnet.describe("resnet56", 8, 4).stored
-    # Fresh networks of that depth answer with large numbers before their normalisations have seen an image.
-    np.testing.assert_allclose(stock(noise(3)), fast(noise(3)), atol=1e-4)
+    answers = np.asarray(fast(noise(3)))
+    assert np.ptp(answers, axis=0).max() > 0.01
+    np.testing.assert_allclose(stock(noise(3)), answers, atol=1e-5)
 
 
 def test_each_block_of_a_loop_begins_with_weights_of_its_own_as_wide_as_hes():
