@@ -63,7 +63,8 @@ def wait_for_truth(condition, seconds=60):
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < deadline, f"waited {seconds} s in vain"
-        time.sleep(0.1)
+        # What is waited for needs the processor, which asking takes as well.
+        time.sleep(0.25)
     return found
 
 

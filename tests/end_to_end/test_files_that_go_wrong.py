@@ -75,7 +75,7 @@ def test_a_file_that_is_removed_while_a_stage_runs_is_named_and_nothing_is_recor
         said = ""
         for line in process.stdout:
             said += line
-            if line.startswith("training resnet20 on"):
+            if line.startswith("training resnet10 on"):
                 (project.folder / "data/prepared/classes.json").unlink()
     assert process.returncode != 0
     assert "data/prepared/classes.json" in said

@@ -12,7 +12,7 @@ def edited_while_training(project):
             said = ""
             for line in process.stdout:
                 said += line
-                if line.startswith("training resnet20 on"):
+                if line.startswith("training resnet10 on"):
                     edit()
         return process.returncode, said
 

@@ -46,18 +46,22 @@ def test_the_metrics_are_those_of_the_epoch_that_was_kept(keep, epoch):
     assert "learning_rate" not in found
 
 
+# The network of fewest layers, in narrow, and a checkpoint a step.
+SMALL = {
+    **{"data.image_size": 16, "model.name": "resnet10", "model.width": 0.25},
+    **{"train.epochs": 3, "train.batch_size": 8, "train.checkpoint_seconds": 0, "train.crop_padding": 1},
+}
+
+
 @pytest.fixture
 def ready(prepared, photos, settings, here):
-    """Images to train on that have passed; the smallest training, with a checkpoint a step."""
+    """Images to train on that have passed, and the smallest training."""
     photos(count=30)
-    prepared()
+    prepared(**SMALL)
     (here / "reports").mkdir()
     passed = {"success": True, "manifest": sha256(MANIFEST)}
     (here / "reports/validation.json").write_text(json.dumps(passed))
-    settings(
-        **{"train.epochs": 3, "train.batch_size": 8, "train.checkpoint_seconds": 0, "train.keep": "best"}
-        | {"train.crop_padding": 1, "model.width": 0.5}
-    )
+    settings(**SMALL, **{"train.keep": "best"})
 
 
 RESULTS = ("models", "metrics", "plots")
@@ -117,7 +121,7 @@ def test_images_that_the_devices_cannot_share_are_refused(ready, settings, run_s
 
 
 def test_a_network_that_is_not_for_the_prepared_images_is_refused(ready, settings, run_stage):
-    settings(**{"model.name": "resnet50", "model.width": 1.0, "data.image_size": 64})
+    settings(**{"model.name": "resnet50", "model.stem": "large", "data.image_size": 64})
     done = run_stage("train")
     assert done.returncode == 1
     assert re.match(
@@ -141,10 +145,10 @@ def test_half_precision_is_warned_of_where_this_cpu_emulates_it(ready, here):
     with start_training(here) as process:
         for line in process.stdout:
             said.append(line)
-            if line.startswith("training resnet20"):
+            if line.startswith("training resnet10"):
                 break
         process.kill()
-    assert said[-1].startswith("training resnet20"), said
+    assert said[-1].startswith("training resnet10"), said
     emulated = backend.is_emulated("mixed_bfloat16", "cpu", instruction_set())
     assert any("half precision is many times slower" in line for line in said) == emulated
 
@@ -152,7 +156,7 @@ def test_half_precision_is_warned_of_where_this_cpu_emulates_it(ready, here):
 def test_a_training_is_of_the_width_asked_for_and_known_by_all_the_code_that_dvc_knows_it_depends_on(ready, run_stage):
     assert run_stage("train").returncode == 0
     parameters = json.loads(Path("metrics/train.json").read_text())["parameters"]
-    assert parameters == resnet.describe("resnet20", 8, 2, width=0.5).parameters
+    assert parameters == resnet.describe("resnet10", 16, 2, width=0.25).parameters
     whole_batches = len(np.load("data/prepared/train_images.npy")) // 8
     assert json.loads(Path("logs/train.json").read_text())["images"] == 3 * whole_batches * 8
     (file,) = store().glob("*/ingredients.json")
@@ -176,8 +180,7 @@ def test_a_model_of_two_views_answers_an_image_and_its_mirror_image_alike(ready,
 def test_a_training_that_diverges_writes_no_model_and_says_why_it_will_not_be_tried_again(
     ready, settings, here, outputs, run_stage, learning_rate
 ):
-    changes = {"train.epochs": 2, "train.batch_size": 8, "train.crop_padding": 1, "train.checkpoint_seconds": 0}
-    settings(**changes, **{"train.learning_rate": learning_rate, "train.warmup_epochs": 0, "train.schedule": "step"})
+    settings(**SMALL, **{"train.learning_rate": learning_rate, "train.warmup_epochs": 0, "train.schedule": "step"})
     first = run_stage("train")
     assert first.returncode == 1
     sentence = rf"the (loss|weights) became .* in epoch [12].*, at learning rate {re.escape(f'{learning_rate:.4g}')}; "
