@@ -13,20 +13,21 @@ import statistics
 import sys
 
 import resnet
-from benchmarks.contenders import CASES, CLASSES
+from benchmarks.contenders import CASES, CLASSES, CONTENDERS
 from benchmarks.processes import measured
 from benchmarks.records import keep
 
 PRECISIONS = ("float32", "mixed_bfloat16")
 
 
-def contenders(case: str, precisions: list[str]) -> list[tuple[str, str]]:
+def contenders(case: str, precisions: list[str], peers: list[str]) -> list[tuple[str, str]]:
     """Who takes part, ours first."""
     names = ["ours", "stock"]
     names += ["applications"] if case == "resnet50" else []
     if importlib.util.find_spec("torch"):
         names += ["pytorch", "compiled"] if shutil.which(os.environ.get("CXX", "g++")) else ["pytorch"]
-    return [(name, precision) for precision in precisions for name in names]
+    chosen = [name for name in names if name == "ours" or name in (peers or names)]
+    return [(name, precision) for precision in precisions for name in chosen]
 
 
 def main() -> None:
@@ -37,6 +38,9 @@ def main() -> None:
     parser.add_argument(
         "--precision", choices=PRECISIONS, action="append", help="may be repeated; both, if none is given"
     )
+    parser.add_argument(
+        "--peer", choices=[name for name in CONTENDERS if name != "ours"], action="append", help="likewise"
+    )
     options = parser.parse_args()
     precisions = options.precision or list(PRECISIONS)
     for case in options.case or CASES:
@@ -45,7 +49,7 @@ def main() -> None:
         for number in range(options.rounds):
             for precision in precisions:
                 ceilings.setdefault(precision, []).append(measured("ceiling", precision)["multiply_adds"])
-            for name, precision in contenders(case, precisions):
+            for name, precision in contenders(case, precisions, options.peer):
                 who = f"{name} {precision}"
                 print(f"{case}, round {number + 1} of {options.rounds}: {who}      ", end="\r", file=sys.stderr)
                 taken.setdefault(who, []).append(measured("contenders", name, case, precision))
