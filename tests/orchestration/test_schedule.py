@@ -37,11 +37,13 @@ def flow_process(stage):
     return supervisor.parent()
 
 
-def test_a_schedule_outlives_its_server(toy, api, wait_for, tmp_path):
+def test_a_schedule_outlives_its_server(toy, api, wait_for, prefect_home):
     """It has one of its own here, and starts another."""
     port = free_port()
     del toy.environment["PREFECT_API_URL"]
-    toy.environment["PREFECT_HOME"] = str(tmp_path / "prefect")
+    toy.environment["PREFECT_HOME"] = str(prefect_home())
+    # Prefect looks for a server that is gone for a minute, and here for some seconds.
+    toy.environment["PREFECT_CLIENT_MAX_RETRIES"] = "2"
     own = type(api)(f"http://127.0.0.1:{port}/api", wait_for)
 
     def found():

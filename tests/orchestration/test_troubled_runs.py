@@ -30,7 +30,7 @@ def test_a_second_run_is_skipped_while_one_is_going(toy, api, wait_for):
     wait_for(lambda: not toy.at_work(), 5)
 
 
-def test_ctrl_c_in_a_terminal_ends_a_run_at_once_and_prefects_own_server_with_it(toy, wait_for, tmp_path):
+def test_ctrl_c_in_a_terminal_ends_a_run_at_once_and_prefects_own_server_with_it(toy, wait_for, prefect_home):
     script = (toy.folder / "train.py").read_text()
     farewell = (
         "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(print('goes on after epoch 0')))\n"
@@ -38,7 +38,7 @@ def test_ctrl_c_in_a_terminal_ends_a_run_at_once_and_prefects_own_server_with_it
     (toy.folder / "train.py").write_text(farewell + script)
     toy.take(300)
     del toy.environment["PREFECT_API_URL"]
-    toy.environment["PREFECT_HOME"] = str(tmp_path / "prefect")
+    home = toy.environment["PREFECT_HOME"] = str(prefect_home())
     with toy.start("run") as going:
         wait_for(toy.at_work)
         for line in going.stdout:
@@ -52,14 +52,12 @@ def test_ctrl_c_in_a_terminal_ends_a_run_at_once_and_prefects_own_server_with_it
     assert "interrupted" in said
     assert "Traceback" not in said
     assert "connection" not in said
-    wait_for(lambda: not _of_home(tmp_path / "prefect"), 10)
+    wait_for(lambda: not _of_home(home), 10)
 
 
 def _of_home(home):
     """The processes whose Prefect lives in a folder."""
-    return [
-        one for one in psutil.process_iter(["environ"]) if (one.info["environ"] or {}).get("PREFECT_HOME") == str(home)
-    ]
+    return [one for one in psutil.process_iter(["environ"]) if (one.info["environ"] or {}).get("PREFECT_HOME") == home]
 
 
 def test_a_killed_run_leaves_no_process_and_the_next_one_clears_up_and_starts_well(toy, api, wait_for, told):

@@ -124,14 +124,19 @@ def nobodys_machine(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def prefect_server(nobodys_machine):
+def prefect_server(nobodys_machine, prefect_home):
     """A real server with a database of its own.
 
     For no longer than a module: while it lives, a thread of Prefect's draws from Python's `random` now and then, from
     which Keras takes the first weights of a network.
     """
-    with prefect_test_harness(server_startup_timeout=90):
-        yield
+    with pytest.MonkeyPatch.context() as patch:
+        home = prefect_home()
+        (home / "prefect.db").rename(home / "prefect-test.db")
+        # Where the harness looks for its database.
+        patch.setattr("prefect.testing.utilities.mkdtemp", lambda: str(home))
+        with prefect_test_harness(server_startup_timeout=90):
+            yield
 
 
 @pytest.fixture(scope="session")
