@@ -23,12 +23,13 @@ def body_frozen(model: keras.Model) -> Iterator[None]:
 
     Source: keras issues 9214 and 12317, where either happened.
     """
-    frozen = [layer for layer in model.layers if layer.name != HEAD and layer.trainable]
-    for layer in frozen:
+    # Those within come after what they are in.
+    before = [(layer, layer.trainable) for layer in model._flatten_layers(include_self=False)]
+    for layer in model.layers:
         # Keras hands this on to all layers within, and takes it for inference in a normalisation.
-        layer.trainable = False
+        layer.trainable = layer.trainable and layer.name == HEAD
     try:
         yield
     finally:
-        for layer in frozen:
-            layer.trainable = True
+        for layer, trainable in before:
+            layer.trainable = trainable

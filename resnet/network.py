@@ -58,7 +58,7 @@ class Architecture:
             return pool(name=f"{self.pooling}_pool")(x) if pool else x
         x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
         # Probabilities stay float32 under mixed precision.
-        return layers.Dense(self.classes, self.classifier_activation, dtype="float32", name="predictions")(x)
+        return layers.Dense(int(self.classes), self.classifier_activation, dtype="float32", name="predictions")(x)
 
 
 def create(

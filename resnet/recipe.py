@@ -3,6 +3,13 @@
 from dataclasses import dataclass
 from typing import Literal, get_args, get_origin, get_type_hints
 
+_LEAST = {
+    **dict.fromkeys(("epochs", "batch_size", "patience"), 1),
+    **dict.fromkeys(("body_learning_rate", "warmup_epochs", "momentum", "weight_decay", "label_smoothing"), 0),
+    **dict.fromkeys(("mixup", "ema_decay", "crop_padding", "seed"), 0),
+}
+_BELOW_1 = ("momentum", "label_smoothing", "ema_decay")
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -31,7 +38,7 @@ class Recipe:
         horizontal_flip: Mirror each image in every other epoch; wrong where left and right mean something.
         patience: Epochs without a better validation loss before training stops early; None never stops.
         keep: The weights of the last epoch, or of the best by validation.
-        jit: Compile the step with XLA, which pays on a GPU and slows a CPU.
+        jit: Compile the step with XLA, which pays on a GPU and slows a CPU; under JAX every step is.
     """
 
     epochs: int = 90
@@ -59,14 +66,24 @@ class Recipe:
 
     def __post_init__(self) -> None:
         for name, kind in get_type_hints(type(self)).items():
+            if hasattr(number := getattr(self, name), "item"):
+                # One of NumPy's, of which a checkpoint could not tell in JSON.
+                object.__setattr__(self, name, number.item())
             value, choices = getattr(self, name), get_args(kind)
             if get_origin(kind) is Literal and value not in choices:
                 raise ValueError(f"{name} is {value!r}; expected one of {', '.join(choices)}")
-        for name in ("epochs", "batch_size"):
-            if (value := getattr(self, name)) < 1:
-                raise ValueError(f"{name} is {value}; expected 1 or more")
+            if kind is int and not isinstance(value, int):
+                raise ValueError(f"{name} is {value!r}; expected a whole number")
+        for name, least in _LEAST.items():
+            if (value := getattr(self, name)) is not None and not value >= least:
+                raise ValueError(f"{name} is {value}; expected {least} or more")
+        for name in _BELOW_1:
+            if not (value := getattr(self, name)) < 1:
+                raise ValueError(f"{name} is {value}; expected less than 1")
         if not self.learning_rate > 0:
             raise ValueError(f"learning_rate is {self.learning_rate}; expected more than 0")
+        if list(self.milestones) != sorted(set(self.milestones)) or not all(0 < each < 1 for each in self.milestones):
+            raise ValueError(f"milestones are {self.milestones}; expected shares of the training that rise")
         if self.class_weights == self.sampling == "balanced":
             raise ValueError(
                 "class_weights and sampling are both balanced, which would make up for rare classes twice; "

@@ -12,4 +12,6 @@ def smoothed_targets(labels: NDArray[np.integer], classes: int, smoothing: float
 
     Source: Szegedy et al. 2016 (arXiv 1512.00567), section 7.
     """
-    return np.eye(classes, dtype=np.float32)[labels] * (1 - smoothing) + smoothing / classes
+    targets = np.full((len(labels), classes), smoothing / classes, np.float32)
+    targets[np.arange(len(labels)), labels] += np.float32(1 - smoothing)
+    return targets

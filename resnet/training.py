@@ -5,6 +5,7 @@ import functools
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -17,7 +18,7 @@ from resnet.callbacks import EarlyStopping, History, KeepBest, LearningRateLog, 
 from resnet.checkpoints import Checkpoints
 from resnet.devices import OneState, device_count, devices_of, shared_equally
 from resnet.evaluation import EvaluationBatches
-from resnet.finetuning import body_frozen
+from resnet.finetuning import HEAD, body_frozen
 from resnet.muon import Muon
 from resnet.recipe import Recipe
 from resnet.resuming import Checkpointing, RestOfEpoch, Start
@@ -44,7 +45,8 @@ def fit(
     A training that was killed and begun again with the same network, data and recipe ends with the same bits.
 
     Args:
-        model: With softmax or other probabilities at its end; it is trained on the devices that it was built on, those
+        model: With softmax or other probabilities at its end; with a `body_learning_rate` its last layer is called
+            "predictions", as that of `resnet.create` is. It is trained on the devices that it was built on, those
             of a `tf.distribute.MirroredStrategy` too.
         validation: Images and labels to measure on after every epoch.
         checkpoints: Where the training is kept after every epoch.
@@ -56,11 +58,14 @@ def fit(
 
     Raises:
         ValueError: No images, or images or labels that are not of the shapes below; batches that the devices cannot
-            share; `keep` or `patience` without validation; or the checkpoints of another training.
+            share; a model without probabilities; `keep` or `patience` without validation; or the checkpoints of
+            another network or recipe.
         TrainingDiverged: The loss became infinite or NaN.
 
     Source: He et al. 2015, section 4.2.
     """
+    images, labels = as_labelled(images, labels)
+    validation = validation and as_labelled(*validation)
     _check(model, images, labels, recipe, validation)
     classes = model.output_shape[-1]
     steps = steps_per_epoch(len(images), recipe)
@@ -80,7 +85,8 @@ def fit(
             loss="categorical_crossentropy",
             metrics=[keras.metrics.CategoricalAccuracy("accuracy")],
             # Keras, left to choose, takes XLA wherever a GPU is plugged in, even when the CPU is to be used.
-            jit_compile=recipe.jit,
+            # Under JAX it takes what is not compiled operation by operation, and compiles a loop anew at every step.
+            jit_compile=recipe.jit or keras.backend.backend() == "jax",
         )
         # Variables made within the first step, as by a metric that is but a name, would have TensorFlow trace it twice.
         model.optimizer.build(model.trainable_variables)
@@ -112,6 +118,11 @@ def fit(
         )
 
 
+def as_labelled(images: Any, labels: Any) -> Labelled:
+    """Take lists and tables too; a memory map stays one."""
+    return images if isinstance(images, np.ndarray) else np.asarray(images), np.asarray(labels)
+
+
 def _check(
     model: keras.Model,
     images: NDArray[np.uint8],
@@ -123,15 +134,28 @@ def _check(
         raise ValueError("there are no images to train on")
     if validation is None and (recipe.keep == "best" or recipe.patience is not None):
         raise ValueError("keeping the best epoch and stopping early both need validation images, and there are none")
-    classes = model.output_shape[-1]
-    _check_labelled("", images, labels, classes)
+    last = model.layers[-1]
+    if len(model.output_shape) != 2 or getattr(last, "activation", None) is keras.activations.linear:
+        raise ValueError(
+            f"the model answers with {model.output_shape} of its layer {last.name!r}; expected a probability for each "
+            "of the classes, as by softmax"
+        )
+    if recipe.body_learning_rate != 1 and last.name != HEAD:
+        raise ValueError(
+            f"the last layer is called {last.name!r}; expected {HEAD!r}, by which it is told from the body, as "
+            f"body_learning_rate is {recipe.body_learning_rate}"
+        )
+    _check_labelled("", images, labels, model)
     if validation is not None:
-        _check_labelled("validation ", *validation, classes)
+        _check_labelled("validation ", *validation, model)
     if (batch := min(recipe.batch_size, len(images))) % (devices := device_count(model)):
         raise ValueError(f"batches of {batch} images cannot be shared equally among {devices} devices")
 
 
-def _check_labelled(which: str, images: NDArray[np.uint8], labels: NDArray[np.integer], classes: int) -> None:
+def _check_labelled(which: str, images: NDArray[np.uint8], labels: NDArray[np.integer], model: keras.Model) -> None:
+    shape, classes = model.input_shape[1:], model.output_shape[-1]
+    if images.ndim != 4 or any(side not in (None, found) for side, found in zip(shape, images.shape[1:], strict=True)):
+        raise ValueError(f"the {which}images are of shape {images.shape}; expected {(len(images), *shape)}")
     if np.issubdtype(images.dtype, np.floating) and len(images) and images[:100].max() <= 1:
         raise ValueError(
             f"the {which}images lie within 0 and 1; expected 0 to 255, best uint8: the network scales them"

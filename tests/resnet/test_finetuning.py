@@ -65,6 +65,17 @@ def test_a_layer_that_was_frozen_by_hand_stays_frozen(model):
     assert model.layers[-1].trainable
 
 
+def test_a_block_that_was_frozen_by_hand_stays_frozen_and_the_others_of_its_group_do_not(tiny):
+    model = tiny("resnet20", repeats=(3, 1, 1))
+    group = model.get_layer("conv2")
+    group.layers[0].trainable = False
+    trainable = [weight.path for weight in model.trainable_weights]
+    with finetuning.body_frozen(model):
+        assert len(model.trainable_weights) == 2
+    assert [weight.path for weight in model.trainable_weights] == trainable
+    assert not group.layers[0].trainable
+
+
 def test_the_body_moves_at_its_share_of_the_learning_rate_and_the_head_at_all_of_it(tiny, noise):
     """As if both had an optimizer of their own, weight decay and momentum included."""
     targets = np.eye(2)[[0, 1]]

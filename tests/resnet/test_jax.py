@@ -41,6 +41,8 @@ for optimizer in ("sgd", "muon"):
     step = np.linalg.svd(np.reshape(model.get_weights()[0] - before, (27, 4)), compute_uv=False)
     if optimizer == "muon":
         np.testing.assert_allclose(step, 0.1 * 0.05, rtol=0.4)
+    # Else a loop would be compiled anew at every step.
+    assert model.jit_compile
     losses = resnet.fit(model, images, np.arange(8) % 2, dataclasses.replace(recipe, epochs=10)).history["loss"]
     assert losses[-1] < losses[0] / 2, (optimizer, losses)
 """

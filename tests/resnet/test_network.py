@@ -97,6 +97,11 @@ def test_the_classifier_activation_is_chosen_as_in_keras_applications(noise):
     np.testing.assert_allclose(keras.ops.softmax(logits(noise(2))), probabilities(noise(2)), rtol=1e-5)
 
 
+def test_classes_may_be_counted_by_numpy():
+    labels = np.array([0, 2, 1])
+    assert resnet.create("resnet20", input_shape=(8, 8, 3), classes=labels.max() + 1).output_shape == (None, 3)
+
+
 def test_the_image_size_may_stay_open(noise):
     model = resnet.create("resnet20", input_shape=(None, None, 3), classes=2)
     assert model(noise(1, 8)).shape == model(noise(1, 20)).shape == (1, 2)

@@ -150,6 +150,12 @@ def test_every_kind_of_recipe_is_taken_up_with_the_same_bits(train, uninterrupte
     assert train(recipe, checkpoints=checkpoints) == uninterrupted(recipe)
 
 
+def test_numpys_numbers_in_a_recipe_are_kept_in_a_checkpoint(train, uninterrupted, tmp_path):
+    sweep = np.array([RECIPE.learning_rate])
+    recipe = dataclasses.replace(RECIPE, epochs=np.int64(RECIPE.epochs), learning_rate=sweep[0])
+    assert train(recipe, checkpoints=Checkpoints(tmp_path, 0)) == uninterrupted()
+
+
 def test_a_finished_training_is_taken_up_without_another_step(train, tmp_path):
     checkpoints = Checkpoints(tmp_path)
     whole = train(checkpoints=checkpoints)

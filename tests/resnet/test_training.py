@@ -215,14 +215,61 @@ def test_mixed_precision_trains_and_keeps_float32_weights(tiny, dark_and_bright)
         (lambda images, labels: (images, labels / 1), "labels are float64"),
         (lambda images, labels: (images, labels - 1), "a label is -1; expected 0 to 1 for 2 classes"),
         (lambda images, labels: (images, labels + 1), "a label is 2; expected 0 to 1 for 2 classes"),
+        (
+            lambda images, labels: (images[..., 0], labels),
+            r"images are of shape \(40, 8, 8\); expected \(40, 8, 8, 3\)",
+        ),
+        (
+            lambda images, labels: (images[:, 1:], labels),
+            r"images are of shape \(40, 7, 8, 3\); expected \(40, 8, 8, 3\)",
+        ),
     ],
-    ids=["scaled", "one-hot", "too few", "floats", "negative", "too large"],
+    ids=["scaled", "one-hot", "too few", "floats", "negative", "too large", "grey", "of another size"],
 )
 def test_images_and_labels_of_another_kind_are_refused(linear, dark_and_bright, change, sentence):
     with pytest.raises(ValueError, match=sentence):
         resnet.fit(linear, *change(*dark_and_bright), QUICK)
     with pytest.raises(ValueError, match=r"the validation |a validation label"):
         resnet.fit(linear, *dark_and_bright, QUICK, validation=change(*dark_and_bright))
+
+
+def test_lists_are_taken_as_arrays_are(linear, dark_and_bright):
+    images, labels = dark_and_bright
+    start = linear.get_weights()
+    trained = []
+    for given in ((images, labels), (images.tolist(), labels.tolist())):
+        linear.set_weights(start)
+        resnet.fit(linear, *given, QUICK)
+        trained.append(linear.get_weights())
+    for one, other in zip(*trained, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("last", "changes", "sentence"),
+    [
+        (
+            keras.layers.Dense(2, name="logits"),
+            {},
+            r"answers with \(None, 2\) of its layer 'logits'; expected a probab",
+        ),
+        (
+            keras.layers.Reshape((1, 192), name="rows"),
+            {},
+            r"answers with \(None, 1, 192\) of its layer 'rows'; expected",
+        ),
+        (
+            keras.layers.Dense(2, "softmax", name="head"),
+            {"body_learning_rate": 0.1},
+            "the last layer is called 'head'; expected 'predictions', by which it is told from the body",
+        ),
+    ],
+    ids=["logits", "no classes", "a head of another name"],
+)
+def test_a_model_that_would_learn_something_else_is_refused(dark_and_bright, last, changes, sentence):
+    model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Rescaling(1 / 255), keras.layers.Flatten(), last])
+    with pytest.raises(ValueError, match=sentence):
+        resnet.fit(model, *dark_and_bright, dataclasses.replace(QUICK, **changes))
 
 
 @pytest.mark.parametrize(
@@ -232,6 +279,12 @@ def test_images_and_labels_of_another_kind_are_refused(linear, dark_and_bright, 
         ({"optimizer": "adam"}, "optimizer is 'adam'; expected one of sgd, muon"),
         ({"class_weights": "balance"}, "class_weights is 'balance'; expected one of none, balanced"),
         ({"keep": "bset"}, "keep is 'bset'; expected one of last, best"),
+        ({"crop_padding": -1}, "crop_padding is -1; expected 0 or more"),
+        ({"body_learning_rate": -1}, "body_learning_rate is -1; expected 0 or more"),
+        ({"momentum": 1.0}, "momentum is 1.0; expected less than 1"),
+        ({"patience": 0}, "patience is 0; expected 1 or more"),
+        ({"epochs": 2.0}, "epochs is 2.0; expected a whole number"),
+        ({"milestones": (0.75, 0.5)}, r"milestones are \(0.75, 0.5\); expected shares of the training that rise"),
         ({"batch_size": 0}, "batch_size is 0; expected 1 or more"),
         ({"epochs": 0}, "epochs is 0; expected 1 or more"),
         ({"learning_rate": -1}, "learning_rate is -1; expected more than 0"),
