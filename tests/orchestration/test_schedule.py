@@ -42,8 +42,6 @@ def test_a_schedule_outlives_its_server(toy, api, wait_for, prefect_home):
     port = free_port()
     del toy.environment["PREFECT_API_URL"]
     toy.environment["PREFECT_HOME"] = str(prefect_home())
-    # Prefect looks for a server that is gone for a minute, and here for some seconds.
-    toy.environment["PREFECT_CLIENT_MAX_RETRIES"] = "2"
     own = type(api)(f"http://127.0.0.1:{port}/api", wait_for)
 
     def found():
