@@ -44,7 +44,7 @@ def forced(project, tmp_path_factory):
         "import os, sys\n"
         "def hook(event, arguments):\n"
         "    stage, path = os.environ.get('DVC_STAGE'), arguments[0] if event == 'open' else None\n"
-        # Of a relative path, and of those of libraries, the hook must not make more than they are: there are thousands.
+        # Those of libraries, thousands of them, are opened by their whole path.
         f"    if stage and isinstance(path, str) and (path[:1] != '/' or path.startswith({str(project.folder)!r})):\n"
         f"        with open({str(folder)!r} + '/' + stage, 'a') as log:\n"
         "            log.write(os.path.abspath(path) + '\\n')\n"
