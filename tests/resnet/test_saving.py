@@ -95,13 +95,13 @@ def test_a_failed_save_leaves_the_former_file_and_nothing_else(tiny, tmp_path):
     path = tmp_path / "model.keras"
     resnet.save(tiny("resnet20"), path, ["a", "b"])
     former = path.read_bytes()
-    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (len(former) // 2, most))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(former) // 2, before[1]))
     try:
         with pytest.raises(OSError, match="File too large"):
             resnet.save(tiny("resnet20"), path, ["c", "d"])
     finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert path.read_bytes() == former
     assert list(tmp_path.iterdir()) == [path]
 
