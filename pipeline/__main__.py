@@ -57,13 +57,18 @@ def parser() -> argparse.ArgumentParser:
     serving = commands.add_parser("serve", help="retrain on a schedule, never two at once, until Ctrl-C")
     serving.add_argument("--cron", required=True, help='when, as "minute hour day month weekday": "0 3 * * *"')
     serving.add_argument("--timezone", default="UTC", help="of the cron line, such as Europe/Berlin (default: UTC)")
-    serving.add_argument("--port", type=int, default=4200, help="of the Prefect server that is started if none is set")
+    serving.add_argument(
+        "--port",
+        type=int,
+        default=4200,
+        help="of the Prefect server to start where PREFECT_API_URL is not set (default: 4200)",
+    )
     serving.set_defaults(start=serve)
 
     for command in (retraining, serving):
         command.add_argument("--revision", default="HEAD", help="what to retrain (default: the current branch's tip)")
         command.add_argument("--push", action="store_true", help="push the result to the DVC and git remotes")
-        command.add_argument("--notify", metavar="WHOM", help="a command or an http address to tell of each outcome")
+        command.add_argument("--notify", metavar="WHOM", help="a command or an http address that is sent each outcome")
         command.add_argument("--stage-timeout-seconds", type=seconds, metavar="S", help="end a stage after so long")
         command.add_argument(
             "--retry-waits",
@@ -77,16 +82,20 @@ def parser() -> argparse.ArgumentParser:
     listing = commands.add_parser("models", help="the versions of the model with their metrics, and the champion")
     listing.set_defaults(start=models)
     promoting = commands.add_parser("promote", help="make a revision's model the champion")
-    promoting.add_argument("revision", metavar="REV")
+    promoting.add_argument("revision", metavar="REV", help="a branch, a tag or a commit")
     promoting.set_defaults(start=promote)
     back = commands.add_parser("rollback", help="make the champion before this one the champion again")
     back.set_defaults(start=rollback)
 
     comparing = commands.add_parser(
-        "compare", help="write a page on what changed between two revisions, and to what end"
+        "compare", help="write a page: what changed between two revisions, and which is better"
     )
-    comparing.add_argument("former", metavar="A", nargs="?", help="(default: the champion, or else the parent commit)")
-    comparing.add_argument("new", metavar="B", nargs="?", default="workspace", help="(default: the workspace)")
+    comparing.add_argument(
+        "former", metavar="A", nargs="?", help="the former revision (default: the champion, or else the parent commit)"
+    )
+    comparing.add_argument(
+        "new", metavar="B", nargs="?", default="workspace", help="the new one (default: the workspace)"
+    )
     comparing.set_defaults(start=compare)
 
     verifying = commands.add_parser("verify", help="prove that dvc.lock, DVC's cache and the workspace agree")
@@ -205,8 +214,8 @@ def clean(options: argparse.Namespace) -> None:
     )
     if removed.left_alone:
         print(
-            f"DVC's cache, {removed.left_alone}, lies outside of the project, and others may need what is in it; "
-            "to clean it for all of them: dvc gc --all-commits --projects OTHER…"
+            f"DVC's cache, {removed.left_alone}, lies outside of the project and may be shared, so nothing was removed "
+            "from it; to clean it for all projects: dvc gc --all-commits --projects OTHER…"
         )
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from pipeline import gate
 from pipeline.champion import CLASSES, MANIFEST, PREDICTIONS
 from pipeline.errors import Incomparable, PipelineError
-from pipeline.pairing import IMAGE, new_to_both, once
+from pipeline.pairing import IMAGE, drawn_with, first_of_each_image, without_training_images
 from pipeline.sides import Side
 from stages.intervals import bootstrap
 from stages.params import Params
@@ -37,7 +37,7 @@ class Measured:
         return self.new - self.former
 
 
-def of_both(former: Side, new: Side) -> pd.DataFrame:
+def paired_predictions(former: Side, new: Side) -> pd.DataFrame:
     """A row a test image that both were asked and neither was trained on; columns end in _former and _new.
 
     Raises:
@@ -47,18 +47,20 @@ def of_both(former: Side, new: Side) -> pd.DataFrame:
     classes, former_classes = new.json(CLASSES), former.json(CLASSES)
     if classes != former_classes:
         gone, come = (set(former_classes) - set(classes), set(classes) - set(former_classes))
-        raise Incomparable(f"{former} knows other classes ({_some(gone)} are gone, {_some(come)} have come)")
+        raise Incomparable(f"{former} has different classes (gone: {_some(gone)}; new: {_some(come)})")
     own, theirs = (_answers(side) for side in (new, former))
     both = theirs.merge(own, on=IMAGE, suffixes=("_former", "_new"), validate="one_to_one")
     if both.empty:
         raise Incomparable(f"no test image is the same, of {len(theirs):,} and {len(own):,}")
-    both = new_to_both(both, former.table(MANIFEST), new.table(MANIFEST))
+    both = without_training_images(both, former.table(MANIFEST), new.table(MANIFEST))
     if both.empty:
         raise Incomparable("every test image that is the same is in the training data of one of the two")
     return both
 
 
-def measure(both: pd.DataFrame, classes: list[str], settings: Params) -> tuple[list[Measured], gate.Difference]:
+def measure(
+    both: pd.DataFrame, manifest: pd.DataFrame, classes: list[str], settings: Params
+) -> tuple[list[Measured], gate.Difference]:
     """Measure both on the same images; the accuracy's interval is the gate's own."""
     labels = both["label"].map({name: number for number, name in enumerate(classes)}).to_numpy()
     answers = [np.stack([*both[f"probabilities_{side}"]]).astype(np.float64) for side in ("former", "new")]
@@ -68,12 +70,13 @@ def measure(both: pd.DataFrame, classes: list[str], settings: Params) -> tuple[l
         before = theirs(counts)
         return {name: value - before[name] for name, value in own(counts).items()}
 
-    level, once = settings.evaluate.bootstrap.level, np.ones(len(both), int)
-    intervals = bootstrap(differences, len(both), settings.evaluate.bootstrap.resamples, level, settings.seed)
+    level, cluster = settings.evaluate.bootstrap.level, drawn_with(both, manifest)
+    intervals = bootstrap(differences, cluster, settings.evaluate.bootstrap.resamples, level, settings.seed)
     right, former_right = (both[f"correct_{side}"].to_numpy(bool) for side in ("new", "former"))
-    difference = gate.compare(right, former_right, level, settings.seed)
+    difference = gate.compare(right, former_right, cluster, level, settings.seed)
     intervals["accuracy"] = {"low": difference.low, "high": difference.high}
-    before, after = theirs(once), own(once)
+    each_once = np.ones(len(both), int)
+    before, after = theirs(each_once), own(each_once)
     return [Measured(name, before[name], after[name], **interval) for name, interval in intervals.items()], difference
 
 
@@ -115,7 +118,7 @@ def _answers(side: Side) -> pd.DataFrame:
     found = side.table(PREDICTIONS)
     if lacking := [name for name in (*IMAGE, *ANSWER) if name not in found]:
         raise Incomparable(f"{PREDICTIONS} of {side}, of another version of this code, lacks {', '.join(lacking)}")
-    return once(found[[*IMAGE, *ANSWER]])
+    return first_of_each_image(found[[*IMAGE, *ANSWER]])
 
 
 def _some(names: set[str]) -> str:

@@ -68,7 +68,7 @@ def fetch(folder: Path, version: registry.Version, to: Path) -> Champion:
     try:
         dvc.fetch_files(folder, version.commit, {path: to / path for path in (MODEL, MANIFEST, PREDICTIONS, CLASSES)})
     except PipelineError as error:
-        raise Incomparable(f"{version} cannot be compared with: {error}") from error
+        raise Incomparable(f"the files of {version} cannot be had: {error}") from error
     return Champion(version, to)
 
 

@@ -138,8 +138,8 @@ def _number(value: Any) -> str:
 
 
 def _paired(former: Side, new: Side, settings: Params) -> Found:
-    both = answers.of_both(former, new)
-    measured, difference = answers.measure(both, new.json(CLASSES), settings)
+    both = answers.paired_predictions(former, new)
+    measured, difference = answers.measure(both, new.table(MANIFEST), new.json(CLASSES), settings)
     gained, lost = answers.flips(both)
     shown = [rows.head(settings.report.pictures) for rows in (gained, lost)]
     wanted = set(pd.concat(shown)["sha256"])

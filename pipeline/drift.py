@@ -2,30 +2,40 @@
 
 import pandas as pd
 
+# At most how likely a warning is where new images are drawn as the champion's were.
+RISK = 0.01
 FEATURES = {"brightness": "mean", "contrast": "std", "width": "width", "height": "height"}
 
 
 def drift(champion: pd.DataFrame, candidate: pd.DataFrame, warning: float) -> pd.DataFrame:
-    """Compare two manifests; a row a feature.
+    """Compare the champion's images with those that are new; a row a feature.
 
-    The distance is 0 for equal distributions and 1 for those that have nothing in common: Kolmogorov and Smirnov's
-    for numbers, the total variation for class shares. Images that cannot be decoded do not count; prepare refuses
-    data without any that can.
+    Where none is new, some may be gone: then all that are left are compared. The distance is 0 for equal distributions
+    and 1 for those that have nothing in common: Kolmogorov and Smirnov's for numbers, the total variation for class
+    shares. Few images are far from any others by chance, so that a warning needs a test beside it (Kolmogorov and
+    Smirnov's, chi-squared), whose risk is shared among the features. Images that cannot be decoded do not count;
+    prepare refuses data without any that can.
+
+    Args:
+        warning: The distance above which it is warned of.
     """
     # SciPy's statistics take a second to import, which a first model need not wait for.
-    from scipy.stats import ks_2samp
+    from scipy.stats import chi2_contingency, ks_2samp
 
-    former, new = (manifest[manifest["error"].isna()] for manifest in (champion, candidate))
+    former, present = (manifest[manifest["error"].isna()] for manifest in (champion, candidate))
+    new = present[~present["sha256"].isin(former["sha256"])]
+    if new.empty:
+        new = present
     rows = []
     for name, column in FEATURES.items():
-        distance = ks_2samp(former[column], new[column], method="asymp").statistic
-        rows.append((name, former[column].mean(), new[column].mean(), float(distance)))
-    shares = pd.DataFrame(
-        {"champion": former["label"].value_counts(normalize=True), "new": new["label"].value_counts(normalize=True)}
-    ).fillna(0.0)
+        found = ks_2samp(former[column], new[column], method="asymp")
+        rows.append((name, former[column].mean(), new[column].mean(), float(found.statistic), float(found.pvalue)))
+    counts = pd.DataFrame({"champion": former["label"].value_counts(), "new": new["label"].value_counts()}).fillna(0)
+    shares = counts / counts.sum()
     moved = shares["new"] - shares["champion"]
     widest = str(moved.abs().idxmax())
     former_share, new_share = shares["champion"][widest], shares["new"][widest]
-    rows.append((f"class shares (most: {widest})", former_share, new_share, float(moved.abs().sum() / 2)))
-    table = pd.DataFrame(rows, columns=["feature", "champion", "candidate", "distance"])
-    return table.assign(warning=table["distance"] > warning)
+    likely = float(chi2_contingency(counts).pvalue)
+    rows.append((f"class shares (most: {widest})", former_share, new_share, float(moved.abs().sum() / 2), likely))
+    table = pd.DataFrame(rows, columns=["feature", "champion", "candidate", "distance", "p"])
+    return table.assign(warning=(table["distance"] > warning) & (table["p"] < RISK / len(table)))

@@ -1,4 +1,4 @@
-"""The one place that talks to DVC: the graph of dvc.yaml, and the `dvc` command."""
+"""DVC's repository and the dvc command, with their failures as our errors."""
 
 import json
 import logging

@@ -39,7 +39,7 @@ for name in ("prefect.flow_runs", "prefect.task_runs"):
 
 @flow(name="pipeline", log_prints=False, validate_parameters=False)
 def pipeline(folder: str) -> State[Any]:
-    """Bring every stage up to date in the folder itself; dvc.lock ends as `dvc repro` would leave it.
+    """Bring every stage up to date in the folder itself; dvc.lock ends as `dvc repro` would record_unchanged it.
 
     The state is named after the gate's verdict, which tags nothing here, or Skipped when nothing had changed.
     """
@@ -68,7 +68,7 @@ def run_stages(folder: Path, held: int, timeout_seconds: float | None = None) ->
     """Bring every stage up to date, each as a task; raise what made one fail."""
     done = []
     for stage, stale in plan(folder).items():
-        chosen: Any = bring_up_to_date if stale else leave
+        chosen: Any = bring_up_to_date if stale else record_unchanged
         named = chosen.with_options(name=stage, task_run_name=stage, timeout_seconds=timeout_seconds)
         start = time.monotonic()
         state: State[Any] = named(stage, folder, held, return_state=True)
@@ -108,7 +108,7 @@ def bring_up_to_date(stage: str, folder: Path, held: int) -> State[None]:
 
 
 @task(cache_policy=NO_CACHE, retries=0)
-def leave(stage: str, folder: Path, held: int) -> State[None]:
+def record_unchanged(stage: str, folder: Path, held: int) -> State[None]:
     """Record that a stage is up to date."""
     return Completed(name="Unchanged", message=MESSAGES["unchanged"])
 

@@ -11,7 +11,8 @@ from stages.params import GateParams
 
 Outcome = Literal["promoted", "rejected", "undecided"]
 RESAMPLES = 10_000
-NO_CHAMPION = "there is no champion yet, and every floor holds"
+FEW = 10
+NO_CHAMPION = "there is no champion yet, and every limit holds"
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Candidate:
-    """What the floors and limits look at.
+    """What the limits look at.
 
     Units:
         megabytes: 10^6 bytes. latency_ratio: the candidate's time over the champion's; None without a champion.
@@ -66,11 +67,18 @@ class Verdict:
         return replace(self, numbers=self.numbers | numbers)
 
 
-def compare(candidate: NDArray[np.bool_], champion: NDArray[np.bool_], confidence: float, seed: int) -> Difference:
+def compare(
+    candidate: NDArray[np.bool_],
+    champion: NDArray[np.bool_],
+    cluster: NDArray[np.int64],
+    confidence: float,
+    seed: int,
+) -> Difference:
     """Hold two models' answers to the same images against each other.
 
     Shapes:
-        candidate, champion: (N,), whether each image's prediction is right, in one order.
+        candidate, champion: (N,), whether each image's prediction is right, in one order. cluster: (N,), what each
+        is drawn with, as `stages.intervals.clusters` numbers it.
 
     Source: Efron and Tibshirani 1993, chapter 13 (percentile interval); McNemar 1947, in its exact form.
     """
@@ -79,10 +87,11 @@ def compare(candidate: NDArray[np.bool_], champion: NDArray[np.bool_], confidenc
 
     better, worse = int((candidate & ~champion).sum()), int((champion & ~candidate).sum())
     count = len(candidate)
-    # To draw images with replacement and count how many of each kind come is to draw from a multinomial.
-    shares = np.array([better, worse, count - better - worse]) / count
-    drawn = np.random.default_rng(seed).multinomial(count, shares, size=RESAMPLES)
-    differences = (drawn[:, 0] - drawn[:, 1]) / count
+    gains = np.bincount(cluster, candidate.astype(int) - champion.astype(int))
+    # To draw with replacement and count how many of each kind come is to draw from a multinomial.
+    kinds, times = np.unique(np.stack([gains, np.bincount(cluster)]), axis=1, return_counts=True)
+    drawn = np.random.default_rng(seed).multinomial(len(gains), times / len(gains), size=RESAMPLES)
+    differences = drawn @ kinds[0] / (drawn @ kinds[1])
     low, high = np.quantile(differences, [(1 - confidence) / 2, (1 + confidence) / 2])
     return Difference(
         images=count,
@@ -103,31 +112,35 @@ def worst_class(predictions: pd.DataFrame) -> tuple[str, float]:
 
 
 def decide(candidate: Candidate, difference: Difference | None, settings: GateParams) -> Verdict:
-    """Apply the rule; without a champion, the floors alone decide."""
-    broken = _broken_floors(candidate, settings)
+    """Apply the rule; without a champion, the limits alone decide."""
+    broken = _broken_limits(candidate, settings)
     if difference is None:
         return Verdict("rejected", broken) if broken else Verdict("promoted", [NO_CHAMPION])
     interval = (
-        f"on {difference.images:,} images that neither was trained on, {difference.accuracy:.2%} are right and were "
-        f"{difference.champion_accuracy:.2%}: a difference of {100 * difference.mean:+.2f} points, "
+        f"on {difference.images:,} images that neither was trained on, the accuracy is {difference.accuracy:.2%}, the "
+        f"champion's {difference.champion_accuracy:.2%}: a difference of {100 * difference.mean:+.2f} points, "
         f"{settings.confidence:.0%} interval {100 * difference.low:+.2f} to {100 * difference.high:+.2f} "
         f"(McNemar's exact p {difference.mcnemar_p:.3g})"
     )
+    if (told := difference.only_candidate + difference.only_champion) < FEW:
+        interval += f"; only {told} of them tell the two apart, so that the interval is too narrow"
     if broken:
         return Verdict("rejected", [*broken, interval])
-    margin = f"the margin of {100 * settings.margin:g} points"
+    margin = f"the margin, {100 * settings.margin:g} points"
     if difference.low > -settings.margin:
-        return Verdict("promoted", [interval, f"not worse by {margin}, and every floor holds"])
+        # Seen night after night, this is how a model gets worse with every gate passed.
+        loss = "; worse all the same, and such losses add up" if difference.high < 0 else ""
+        return Verdict("promoted", [interval, f"not worse by more than {margin}, and every limit holds{loss}"])
     if difference.high < -settings.margin:
         return Verdict("rejected", [interval, f"worse by more than {margin}"])
-    return Verdict("undecided", [interval, f"the interval holds {margin} in it; more test images would decide"])
+    return Verdict("undecided", [interval, f"the interval contains minus {margin}; more test images would decide"])
 
 
-def _broken_floors(candidate: Candidate, settings: GateParams) -> list[str]:
+def _broken_limits(candidate: Candidate, settings: GateParams) -> list[str]:
     broken = []
     if candidate.worst_class_recall < settings.worst_class_recall:
         broken.append(
-            f"of class {candidate.worst_class}, {candidate.worst_class_recall:.2%} are recognised, below "
+            f"the recall of class {candidate.worst_class} is {candidate.worst_class_recall:.2%}, below "
             f"gate.worst_class_recall, {settings.worst_class_recall:.2%}"
         )
     if candidate.calibration_error > settings.calibration_error:

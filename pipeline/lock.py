@@ -16,7 +16,7 @@ from pipeline.errors import Busy, PipelineError
 from pipeline.project import Project
 
 # A run that was killed leaves a supervisor that is ending its stage.
-LAST_BREATH_SECONDS = 15.0
+SUPERVISOR_SECONDS = 15.0
 
 
 class AnotherRun(Busy):
@@ -86,7 +86,7 @@ def _open(path: Path) -> int:
 
 
 def _take(descriptor: int) -> None:
-    deadline = time.monotonic() + LAST_BREATH_SECONDS
+    deadline = time.monotonic() + SUPERVISOR_SECONDS
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,6 +1,5 @@
 """Sharing a retraining: its data to the DVC remote first, then its branch and the registry's tags to git's."""
 
-import os
 from pathlib import Path
 
 from pipeline import dvc
@@ -10,6 +9,7 @@ from pipeline.git import commit_of, git
 from pipeline.processes import Say
 from pipeline.project import Project
 from pipeline.registry import ARTIFACT
+from stages.outputs import write_text
 
 
 class Publication:
@@ -110,9 +110,7 @@ class Publication:
 
     def _write(self, names: list[str]) -> None:
         # Whole or not at all: a branch that is forgotten is never pushed.
-        new = self._file.with_name(f".{self._file.name}")
-        new.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
-        os.replace(new, self._file)
+        write_text(self._file, "".join(f"{name}\n" for name in names))
 
 
 def _named(listed: str) -> dict[str, str]:

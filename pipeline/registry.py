@@ -23,13 +23,13 @@ class Version:
     """A registered version of the model.
 
     Attributes:
-        crowned: Whether it is in the champion's stage, as former champions are too.
+        in_stage: Whether it is in the champion's stage, as former champions are too.
     """
 
     name: str
     commit: str
     registered: datetime
-    crowned: bool = field(compare=False)
+    in_stage: bool = field(compare=False)
 
     @property
     def number(self) -> SemanticVersion:
@@ -51,7 +51,7 @@ def versions(folder: Path) -> list[Version]:
             row["version"],
             row["commit_hexsha"],
             row["created_at"],
-            crowned=CHAMPION in {stage["stage"] for stage in row["stages"]},
+            in_stage=CHAMPION in {stage["stage"] for stage in row["stages"]},
         )
         for row in shown
     ]
@@ -75,7 +75,7 @@ def promote(folder: Path, revision: str) -> Version:
         raise PipelineError(f"{revision} is the champion already, as {current}")
     if "models/model.keras" not in (read(folder, commit, "dvc.lock") or ""):
         raise PipelineError(f"{revision} has no models/model.keras in its dvc.lock; name a trained commit")
-    return _enthrone(folder, commit, f"{CHAMPION} {commit[:12]}")
+    return _assign_champion(folder, commit, f"{CHAMPION} {commit[:12]}")
 
 
 def rollback(folder: Path) -> Version:
@@ -90,16 +90,16 @@ def rollback(folder: Path) -> Version:
     current, *former = champions
     if not former:
         raise PipelineError(f"there is no champion before {current} to roll back to; promote another version")
-    return _enthrone(folder, former[0].commit, f"back from {current}")
+    return _assign_champion(folder, former[0].commit, f"back from {current}")
 
 
 def _champions(folder: Path) -> list[Version]:
     """The champion, and those that were it before and may be it again."""
     # As for GTO, the newest of the versions in a stage has it, until it is taken out.
-    return [version for version in versions(folder) if version.crowned]
+    return [version for version in versions(folder) if version.in_stage]
 
 
-def _enthrone(folder: Path, commit: str, reason: str) -> Version:
+def _assign_champion(folder: Path, commit: str, reason: str) -> Version:
     """Take newer champions out of the stage, and assign it to a commit, so that GTO and DVC name the same champion."""
     name_the_author(folder)
     _wait_for_a_new_second(folder)
@@ -107,7 +107,7 @@ def _enthrone(folder: Path, commit: str, reason: str) -> Version:
     own = next((version for version in found if version.commit == commit), None)
     try:
         for version in found:
-            if version.crowned and own is not None and version.number > own.number:
+            if version.in_stage and own is not None and version.number > own.number:
                 gto.api.unassign(str(folder), ARTIFACT, version=version.name, stage=CHAMPION, message=reason)
         # By force, as a former champion is in the stage already; DVC goes by which was assigned last.
         gto.api.assign(str(folder), ARTIFACT, CHAMPION, ref=commit, message=reason, force=True)

@@ -1,7 +1,6 @@
 """What a run came to, as a file, as artifacts in Prefect's UI, and as tables in the terminal."""
 
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from rich.table import Table
 
 from pipeline import dvc, registry
 from pipeline.errors import PipelineError
+from stages.outputs import write_text
 
 
 @dataclass(frozen=True)
@@ -73,10 +73,7 @@ def _flat(files: dict[str, Any]) -> dict[str, float]:
 
 def write(path: Path, result: Result) -> None:
     """Write a result whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f".{path.name}")
-    new.write_text(json.dumps(asdict(result), indent=2, default=float) + "\n", encoding="utf-8")
-    os.replace(new, path)
+    write_text(path, json.dumps(asdict(result), indent=2, default=float) + "\n")
 
 
 def read(path: Path) -> Result:

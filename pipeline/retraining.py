@@ -154,7 +154,7 @@ def _put_in_order(project: Project, held: Held, notify: str | None) -> None:
     """Clear up after a run that was killed, and tell of it."""
     left = remove_left_behind(project)
     if held.crashed is not None:
-        message = f"the run of {held.crashed.since} was killed; its checkout is removed, its checkpoint is taken up"
+        message = f"the run of {held.crashed.since} was killed; its checkout is removed, its checkpoint taken up"
         get_run_logger().warning(message)
         punctuality.mark_as_crashed(held.crashed.flow_run, message)
         tell(notify, "crashed", message, project)
@@ -175,7 +175,8 @@ def _refuse_a_name_that_is_taken(project: Project, branch: str) -> None:
 
 
 def _newest(project: Project, tip: str) -> str | None:
-    """The newest retraining of this very commit, or the one that it is; those of later commits contain it too."""
+    """The newest retraining of this very commit, or the one that is this commit."""
+    # This lists those of later commits too.
     order = ("--sort=-refname", f"--contains={tip}", "--format=%(refname:short) %(objectname) %(parent)")
     for line in git(project.main, "for-each-ref", *order, f"refs/heads/{RETRAININGS}/").splitlines():
         branch, commit, *parents = line.split()
@@ -192,7 +193,7 @@ def _same_inputs(folder: Path, newest: str | None, tip: str) -> str | None:
         if there := _of(folder, revision, outputs):
             git(folder, "checkout", revision, "--", *there)
         if not dvc.changed_inputs(folder):
-            return revision if revision != tip else f"{tip[:12]} itself"
+            return revision if revision != tip else f"the commit {tip[:12]}"
     return None
 
 

@@ -76,18 +76,20 @@ def serve(cron: str, timezone: str, port: int, parameters: dict[str, object], sa
     folder = Path(str(parameters["project"]))
     say(f"retraining {folder.name} at {cron!r} ({timezone}); Ctrl-C ends it")
     with only_schedule(find(folder)):
-        while _lost_its_server(folder, port, schedule, parameters, say):
+        while _serve_until_server_is_lost(folder, port, schedule, parameters, say):
             say("Prefect's server does not answer any more; the schedule goes on as soon as there is one")
             while (url := PREFECT_API_URL.value()) and not _answers(url):
                 time.sleep(WAIT_SECONDS)
 
 
-def _lost_its_server(folder: Path, port: int, schedule: Schedule, parameters: dict[str, object], say: Say) -> bool:
-    """Serve until interrupted, or until there is no server any more, which Prefect endures for half a minute alone."""
+def _serve_until_server_is_lost(
+    folder: Path, port: int, schedule: Schedule, parameters: dict[str, object], say: Say
+) -> bool:
+    """Serve until interrupted, or until the server is lost for longer than Prefect endures; say whether it was."""
     from pipeline.retraining import retrain
 
     with _server(folder, port) as url, temporary_settings({PREFECT_API_URL: url}):
-        say(f"{url.removesuffix('/api')} shows it")
+        say(f"Prefect's pages: {url.removesuffix('/api')}")
         try:
             retrain.serve(
                 name=deployment_name(folder),

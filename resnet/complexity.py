@@ -57,7 +57,7 @@ def describe(name: str, side: int | None = None, classes: int | None = None, wid
 
 @functools.cache
 def _costs(shortened: Variant, side: int, classes: int) -> tuple[tuple[int | None, Complexity], ...]:
-    """Give the cost of each layer, with its group where it is of the second of three blocks."""
+    """The cost of each layer, and its group where it is of the middle one of three blocks, which stands for more."""
     network = Architecture(shortened, (side, side, 3), classes, True, None, "softmax").build()
     costs: list[tuple[int | None, Complexity]] = []
     group = -1

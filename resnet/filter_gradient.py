@@ -47,9 +47,9 @@ class QuickConv2D(layers.Conv2D):
         return few and plain and not tf.config.get_visible_devices("GPU")
 
     def _most_pixels(self, channels: int) -> float:
-        """How many may come out: of more, it does not pay on every kind of CPU, as every filter's view is laid out."""
+        """The most output pixels for which it pays on every kind of CPU: im2col copies the window of each."""
         match self.compute_dtype, self.kernel_size, self.strides:
-            # A view is one pixel: little is to be laid out, or nothing.
+            # The window is one pixel: little is to be copied, or nothing.
             case "bfloat16", (1, 1), (1, 1) | (2, 2):
                 return math.inf
             case "bfloat16", _, (1, 1):
@@ -64,7 +64,7 @@ class QuickConv2D(layers.Conv2D):
 
 
 def _read(weight: keras.Variable) -> Tensor:
-    """Its value, cast by Keras if need be: a variable itself would be none of ours to differentiate."""
+    """The variable's value, cast by Keras if need be: `tf.custom_gradient` treats variables apart."""
     import tensorflow as tf
 
     return tf.convert_to_tensor(ops.convert_to_tensor(weight))
@@ -82,7 +82,7 @@ def _convolution(stride: int, padding: str) -> Callable[[Tensor, Tensor], tuple[
                 input_sizes=sizes, filter=kernel, out_backprop=upstream, strides=strides, padding=padding
             )
             *seen, filters = kernel.shape
-            views = tf.reshape(_views(images, seen[:2], outputs.shape[1:3], stride), (-1, math.prod(seen)))
+            views = tf.reshape(_im2col(images, seen[:2], outputs.shape[1:3], stride), (-1, math.prod(seen)))
             of_kernel = tf.linalg.matmul(views, tf.reshape(upstream, (-1, filters)), transpose_a=True)
             return of_images, tf.reshape(of_kernel, kernel.shape)
 
@@ -102,7 +102,7 @@ def _add_bias(features: Tensor, bias: Tensor) -> tuple[Tensor, Gradients]:
     return tf.nn.bias_add(features, bias), gradients
 
 
-def _views(images: Tensor, window: tuple[int, int], grid: tuple[int, int], stride: int) -> Tensor:
+def _im2col(images: Tensor, window: tuple[int, int], grid: tuple[int, int], stride: int) -> Tensor:
     """Lay out, for every place of a grid, all that a filter there sees.
 
     Shapes:

@@ -50,9 +50,9 @@ class FusedBatchNormalization(layers.BatchNormalization):
         return outputs, mean, variance * (values - 1) / values
 
     def _by_two_sums(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Of values and of their squares, which a compiler takes in one pass; the variance is the difference.
+        """From the means of values and of squares, which a compiler takes in one pass: E[x²] - E[x]² is the variance.
 
-        It is taken of what is left above the running mean: where that is near the mean, nothing cancels.
+        Values are first shifted by the running mean: where that is near the mean, nothing cancels.
         """
         values = ops.cast(inputs, "float32")
         shift = ops.stop_gradient(ops.cast(self.moving_mean, "float32"))

@@ -81,7 +81,7 @@ class LoopedBlocks(layers.Layer):
             stack.assign(np.stack(weights[place :: len(self._in_order)]))
 
     def _stacked(self, weight: keras.Variable) -> keras.Variable:
-        # He et al.'s for each block; Keras counts the blocks too as what comes in.
+        # He et al.'s for each block; Keras would count the blocks into the fan-in.
         of_kernels = keras.initializers.VarianceScaling(2.0 * self.repeats, "fan_in", "truncated_normal")
         return self.add_weight(
             shape=(self.repeats, *weight.shape),

@@ -50,7 +50,7 @@ def predict_files(
         if images:
             answers = classifier.model.predict_on_batch(np.stack(images + images[:1] * padding))
             if not np.isfinite(answers).all():
-                raise BadInput("the model answers with NaN or infinity, as one whose training diverged; take another")
+                raise BadInput("the model predicts NaN or infinity, as after a training that diverged; use another one")
             rows = iter(answers)
         for path, pixels in batch:
             yield pixels if isinstance(pixels, Failure) else Prediction(path, next(rows))

@@ -27,7 +27,7 @@ def start_from_file(model: keras.Model, path: Path, classes: Sequence[str]) -> b
     """
     source = load_classifier(path)
     if source.model.name != model.name:
-        raise BadInput(f"{path} holds {source.model.name}, which is no start for {model.name}")
+        raise BadInput(f"{path} holds {source.model.name}; expected {model.name}, the network that is to be trained")
     weights = source.model.get_weights()
     same_classes = list(classes) == source.classes
     _give(model, weights if same_classes else [*weights[:-_OF_HEAD], *_head(model)], str(path))
@@ -61,9 +61,10 @@ def _head(model: keras.Model) -> Weights:
 def _give(model: keras.Model, weights: Weights, origin: str) -> None:
     own, given = ([tuple(weight.shape) for weight in part] for part in (portable_weights(model), weights))
     if own != given:
-        differing = next((pair for pair in zip(own, given, strict=False) if pair[0] != pair[1]), (len(own), len(given)))
+        counts = (f"{len(own)} arrays", f"{len(given)}")
+        expected, found = next((pair for pair in zip(own, given, strict=False) if pair[0] != pair[1]), counts)
         raise BadInput(
-            f"the weights of {origin} do not fit this {model.name}: {differing[1]} where {differing[0]} is expected; "
+            f"the weights of {origin} do not fit this {model.name}: {found} where {expected} is expected; "
             "shortcut, stem and width must be those they were trained with (images below 64 pixels get the small stem, "
             "ImageNet's weights need the large one)"
         )

@@ -105,7 +105,8 @@ def _in_one_pass(function: Elementwise) -> Elementwise:
     return run
 
 
-# Whole numbers have the order of the floats from 0 up and a sign in the same place, and need no rounding.
+# Read as int16, floats from 0 up keep their order and those below stay negative: ReLU is then a maximum of whole
+# numbers, which needs no rounding.
 
 
 def _positive_sum(skipped: Tensor, learned: Tensor) -> Tensor:

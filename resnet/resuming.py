@@ -1,6 +1,7 @@
 """Take up a training where a checkpoint left it, so that it ends as if it had never been interrupted."""
 
 import dataclasses
+import hashlib
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -8,12 +9,24 @@ from typing import Any, Protocol
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from resnet.callbacks import finite
 from resnet.checkpoints import Arrays, Checkpoint, Checkpoints, Part
 from resnet.recipe import Recipe
 
+# So many images tell a set from others; to read all of a large one takes minutes.
+SAMPLE = 100
 log = logging.getLogger(__name__)
+
+
+def fingerprint(images: NDArray[np.generic], labels: NDArray[np.integer]) -> str:
+    """Hash all labels, and a sample of the images, from the first to the last."""
+    sample = np.linspace(0, len(images) - 1, min(SAMPLE, len(images))).astype(int)
+    digest = hashlib.sha256(f"{images.dtype} {images.shape}".encode())
+    digest.update(labels.astype(np.int64).tobytes())
+    digest.update(images[sample].tobytes())
+    return digest.hexdigest()
 
 
 class Stateful(Protocol):
@@ -75,10 +88,12 @@ class Checkpointing(keras.callbacks.Callback):
         start: Start,
         steps: int,
         recipe: Recipe,
+        data: str,
         callbacks: Sequence[keras.callbacks.Callback],
     ) -> None:
         super().__init__()
         self.checkpoints, self.start, self.steps, self.recipe = checkpoints, start, steps, recipe
+        self.data = data
         # Numbered among themselves: others, such as TensorBoard's, may come and go between two runs.
         stateful = (callback for callback in callbacks if hasattr(callback, "get_state"))
         self.stateful: Mapping[str, Stateful] = {
@@ -95,7 +110,7 @@ class Checkpointing(keras.callbacks.Callback):
             self._restore(found.parts)
         except (ValueError, KeyError) as error:
             raise ValueError(
-                f"the checkpoint in {self.checkpoints.folder} is of another network or recipe ({error}); "
+                f"the checkpoint in {self.checkpoints.folder} is of another network, recipe or data ({error}); "
                 "give every training a folder of its own"
             ) from error
 
@@ -120,6 +135,7 @@ class Checkpointing(keras.callbacks.Callback):
     def _save(self, epoch: int, step: int, *, finished: bool) -> None:
         parts = {
             "recipe": Part([], _as_json(self.recipe)),
+            "data": Part([], {"sha256": self.data}),
             "model": Part(_arrays(self.model.variables), {}),
             "optimizer": Part(_arrays(self.model.optimizer.variables), {}),
             "metrics": Part(_arrays(self.model.metrics_variables) if step else [], {}),
@@ -131,6 +147,8 @@ class Checkpointing(keras.callbacks.Callback):
     def _restore(self, parts: dict[str, Part]) -> None:
         if parts["recipe"].values != _as_json(self.recipe):
             raise ValueError("the recipes differ")
+        if parts["data"].values["sha256"] != self.data:
+            raise ValueError("the images or labels differ")
         # Keras would make these at the first step, after the place where they are needed.
         nothing = np.zeros((1, self.model.output_shape[-1]), np.float32)
         self.model.compute_metrics(None, nothing, nothing)

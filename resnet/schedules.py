@@ -13,7 +13,8 @@ class WarmUp(LearningRateSchedule):
     """A schedule that starts from (almost) nothing: linear over its first steps.
 
     Source: Goyal et al. 2017 (arXiv 1706.02677), section 2.2.
-    Differs: He et al. 2015 warm ResNet-110 up at a constant 0.01.
+    Differs: He et al. 2015 warm ResNet-110 up at a constant 0.01; Goyal et al. also correct the
+        momentum where the rate changes.
     """
 
     def __init__(self, schedule: LearningRateSchedule, steps: int) -> None:

@@ -5,7 +5,6 @@ import functools
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -21,7 +20,7 @@ from resnet.evaluation import EvaluationBatches
 from resnet.finetuning import HEAD, body_frozen
 from resnet.muon import Muon
 from resnet.recipe import Recipe
-from resnet.resuming import Checkpointing, RestOfEpoch, Start
+from resnet.resuming import Checkpointing, RestOfEpoch, Start, fingerprint
 from resnet.sgd import SGD
 
 OPTIMIZERS = {"sgd": SGD, "muon": Muon}
@@ -45,7 +44,7 @@ def fit(
     A training that was killed and begun again with the same network, data and recipe ends with the same bits.
 
     Args:
-        model: With softmax or other probabilities at its end; with a `body_learning_rate` its last layer is called
+        model: With softmax at its end; with a `body_learning_rate` its last layer is called
             "predictions", as that of `resnet.create` is. It is trained on the devices that it was built on, those
             of a `tf.distribute.MirroredStrategy` too.
         validation: Images and labels to measure on after every epoch.
@@ -58,14 +57,15 @@ def fit(
 
     Raises:
         ValueError: No images, or images or labels that are not of the shapes below; batches that the devices cannot
-            share; a model without probabilities; `keep` or `patience` without validation; or the checkpoints of
-            another network or recipe.
+            share; a model without softmax at its end; `keep` or `patience` without validation; or the checkpoints
+            of another network, recipe or data.
         TrainingDiverged: The loss became infinite or NaN.
 
     Source: He et al. 2015, section 4.2.
     """
-    images, labels = as_labelled(images, labels)
-    validation = validation and as_labelled(*validation)
+    # Lists and tables will do too.
+    images, labels = np.asarray(images), np.asarray(labels)
+    validation = validation and (np.asarray(validation[0]), np.asarray(validation[1]))
     _check(model, images, labels, recipe, validation)
     classes = model.output_shape[-1]
     steps = steps_per_epoch(len(images), recipe)
@@ -101,7 +101,7 @@ def fit(
             History(),
         ]
         if checkpoints is not None:
-            chosen.append(Checkpointing(checkpoints, start, steps, recipe, chosen))
+            chosen.append(Checkpointing(checkpoints, start, steps, recipe, fingerprint(images, labels), chosen))
         return model.fit(
             feeding.endless(
                 functools.partial(training_batches, images, labels, classes, recipe, start.epoch, start.step)
@@ -118,11 +118,6 @@ def fit(
         )
 
 
-def as_labelled(images: Any, labels: Any) -> Labelled:
-    """Take lists and tables too; a memory map stays one."""
-    return images if isinstance(images, np.ndarray) else np.asarray(images), np.asarray(labels)
-
-
 def _check(
     model: keras.Model,
     images: NDArray[np.uint8],
@@ -135,10 +130,13 @@ def _check(
     if validation is None and (recipe.keep == "best" or recipe.patience is not None):
         raise ValueError("keeping the best epoch and stopping early both need validation images, and there are none")
     last = model.layers[-1]
-    if len(model.output_shape) != 2 or getattr(last, "activation", None) is keras.activations.linear:
+    if not (isinstance(last, keras.layers.Softmax) or getattr(last, "activation", None) is keras.activations.softmax):
         raise ValueError(
-            f"the model answers with {model.output_shape} of its layer {last.name!r}; expected a probability for each "
-            "of the classes, as by softmax"
+            f"the last layer, {last.name!r}, has no softmax; expected a probability for each of the classes"
+        )
+    if len(model.output_shape) != 2:
+        raise ValueError(
+            f"the last layer, {last.name!r}, has outputs of shape {model.output_shape}; expected (None, classes)"
         )
     if recipe.body_learning_rate != 1 and last.name != HEAD:
         raise ValueError(
@@ -156,10 +154,13 @@ def _check_labelled(which: str, images: NDArray[np.uint8], labels: NDArray[np.in
     shape, classes = model.input_shape[1:], model.output_shape[-1]
     if images.ndim != 4 or any(side not in (None, found) for side, found in zip(shape, images.shape[1:], strict=True)):
         raise ValueError(f"the {which}images are of shape {images.shape}; expected {(len(images), *shape)}")
-    if np.issubdtype(images.dtype, np.floating) and len(images) and images[:100].max() <= 1:
-        raise ValueError(
-            f"the {which}images lie within 0 and 1; expected 0 to 255, best uint8: the network scales them"
-        )
+    if np.issubdtype(images.dtype, np.floating) and len(images):
+        low, high = images[:100].min(), images[:100].max()
+        if low < 0 or high <= 1:
+            raise ValueError(
+                f"the {which}images lie within {low:g} and {high:g}; expected 0 to 255, best uint8: the network scales "
+                "them"
+            )
     if labels.shape != (len(images),) or not np.issubdtype(labels.dtype, np.integer):
         raise ValueError(
             f"the {which}labels are {labels.dtype} of shape {labels.shape}; expected an integer for each of "

@@ -59,7 +59,7 @@ def start(
     keras.utils.set_random_seed(seed)
 
 
-def decided(settings: TrainParams) -> TrainParams:
+def resolved(settings: TrainParams) -> TrainParams:
     """Decide what params.yaml leaves to us: mixed precision and XLA pay on a GPU, and slow most CPUs."""
     on_gpu = settings.device == "gpu"
     # Keras leaves XLA out while TensorFlow is deterministic.

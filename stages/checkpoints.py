@@ -5,14 +5,14 @@ a stage's outputs before it runs the stage, every worktree finds them there, and
 """
 
 import contextlib
-import hashlib
 import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from stages.exclusive import PATIENCE_SECONDS, alone, locked
+from stages.exclusive import PATIENCE_SECONDS, alone, try_lock
 from stages.outputs import write_text
+from stages.provenance import md5
 
 KEPT = 8
 LOCK = "lock"
@@ -45,7 +45,7 @@ def claimed(fingerprint: str, patience: float = PATIENCE_SECONDS) -> Iterator[Pa
         BadInput: Another process has had it for too long.
     """
     folder = store() / fingerprint
-    with alone(folder / LOCK, "this very training", patience):
+    with alone(folder / LOCK, "this training", patience):
         by_turn = sorted(store().iterdir(), key=_turn, reverse=True)
         write_text(folder / _TURN, str(_turn(by_turn[0]) + 1))
         others = [other for other in by_turn if other != folder]
@@ -56,7 +56,7 @@ def claimed(fingerprint: str, patience: float = PATIENCE_SECONDS) -> Iterator[Pa
 
 def remember_model(folder: Path, model: Path) -> None:
     """Note which model a finished training became."""
-    write_text(folder / _MODEL_MD5, _md5(model))
+    write_text(folder / _MODEL_MD5, md5(model))
 
 
 def forget_recorded() -> None:
@@ -75,7 +75,7 @@ def forget_recorded() -> None:
 def _drop(folder: Path) -> None:
     """Remove a training's folder, unless some process is using it."""
     with contextlib.suppress(FileNotFoundError), (folder / LOCK).open("a", encoding="ascii") as file:
-        if locked(file):
+        if try_lock(file):
             shutil.rmtree(folder)
 
 
@@ -84,9 +84,3 @@ def _turn(folder: Path) -> int:
         return int((folder / _TURN).read_text(encoding="ascii"))
     except (OSError, ValueError):
         return 0
-
-
-def _md5(path: Path) -> str:
-    """As DVC names content; nothing secret hangs on it."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

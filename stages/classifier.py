@@ -58,7 +58,7 @@ def predict(model: Any, images: NDArray[np.uint8], batch_size: int) -> NDArray[n
     probabilities = np.concatenate(batches, dtype=np.float64)
     if wrong := int((~np.isfinite(probabilities)).any(axis=1).sum()):
         raise BadInput(
-            f"what the model answers to {wrong} of {len(images)} images is no number, as something overflows; "
+            f"the model predicts NaN or infinity for {wrong} of {len(images)} images, as something overflows; "
             "train it for longer, or with a lower train.learning_rate"
         )
     # float32 rows sum to 1 within its rounding only.

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from stages import backend, checkpoints, command, runlog
 from stages.classifier import open_model, predict
 from stages.gradients import compare_gradients
-from stages.intervals import bootstrap, share_interval
+from stages.intervals import bootstrap, clusters, share_interval
 from stages.outputs import replacing, write_json
 from stages.params import EvaluateParams, load
 from stages.predictions import rows_of_test, tabulate
@@ -98,12 +98,16 @@ def write_results(
     temperature = fit_temperature(measured.on_validation, validation_labels) if len(validation_labels) else None
     scaled = scale(probabilities, temperature or 1.0)
     predictions = tabulate(tested, probabilities, labels, classes)
+    cluster = clusters(tested["group"])
+    right = int(predictions["correct"].sum())
     found = {
         **scores(probabilities, labels, bins),
         "images": len(labels),
+        "groups": int(tested["group"].nunique()),
         "intervals": bootstrap(
-            scores_of_resamples(probabilities, labels), len(labels), settings.bootstrap.resamples, level, seed
+            scores_of_resamples(probabilities, labels), cluster, settings.bootstrap.resamples, level, seed
         ),
+        "wilson": dict(zip(("low", "high"), share_interval(right, len(labels), level), strict=True)),
         "calibrated": {"temperature": temperature, **calibrated_scores(scaled, labels, bins)},
         "without_repeated": without_repeated(predictions, level),
         "corrupted": {"images": min(settings.corrupted_images, len(labels)), **mean_accuracies(measured.corrupted)},

@@ -27,7 +27,7 @@ def alone(lock: Path, task: str, patience: float = PATIENCE_SECONDS) -> Iterator
     while True:
         lock.parent.mkdir(parents=True, exist_ok=True)
         with lock.open("a+", encoding="ascii") as file:
-            if locked(file):
+            if try_lock(file):
                 file.truncate(0)
                 file.write(str(os.getpid()))
                 file.flush()
@@ -37,8 +37,8 @@ def alone(lock: Path, task: str, patience: float = PATIENCE_SECONDS) -> Iterator
             found = file.read()
         if time.monotonic() >= deadline:
             raise BadInput(
-                f"the process {found} is at {task}, and still was after {patience:.0f} seconds; wait until it ends, or "
-                f"end it with `kill {found}`, and start again"
+                f"the process {found} is still at {task} after {patience:.0f} seconds; wait until it ends, or end it "
+                f"with `kill {found}`, and start again"
             )
         if found != owner:
             owner = found
@@ -46,7 +46,7 @@ def alone(lock: Path, task: str, patience: float = PATIENCE_SECONDS) -> Iterator
         time.sleep(0.1)
 
 
-def locked(file: IO[str]) -> bool:
+def try_lock(file: IO[str]) -> bool:
     """Take a lock if it is free, and if the file has not been thrown away and made anew meanwhile."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -4,7 +4,6 @@ from collections.abc import Hashable
 from typing import Any
 
 import pandas as pd
-from scipy.special import bdtr
 
 Row = dict[Hashable, Any]
 # The chance at which a part is called weaker than the whole although it is not, over all parts together.
@@ -42,16 +41,12 @@ def most_confused(mistakes: pd.DataFrame, classes: list[str], most: int) -> list
     return [name for name in classes if name in chosen]
 
 
-def weak_parts(slices: pd.DataFrame, accuracy: float) -> list[Row]:
-    """The parts that are weaker than all images together by more than chance, worst first.
+def weak_parts(slices: pd.DataFrame) -> list[Row]:
+    """The parts that are weaker than the rest by more than chance, worst first.
 
     With many parts, one of them looks weak by chance alone: the risk is shared among them (Bonferroni).
     """
-    images = slices["images"].astype(int)
-    hits = (slices["accuracy"] * images).round().astype(int)
-    # The chance of so few hits or fewer in a part that is no weaker: a binomial test to one side.
-    likely = bdtr(hits, images, accuracy)
-    clear = slices[likely < RISK / max(1, len(slices))]
+    clear = slices[slices["p"].astype(float) < RISK / max(1, len(slices))]
     return clear.sort_values(["accuracy", "property", "value"]).to_dict("records")
 
 

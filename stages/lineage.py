@@ -44,8 +44,8 @@ def unchanged(address: str) -> Iterator[None]:
     if changed:
         more = f" and {len(changed) - NAMED:,} more" if len(changed) > NAMED else ""
         raise BadInput(
-            f"{', '.join(changed[:NAMED])}{more} changed while the stage ran, so its results are of neither the one "
-            "nor the other, and nothing is recorded; run it again"
+            f"{', '.join(changed[:NAMED])}{more} changed while the stage ran, so its results match neither the old "
+            "version nor the new, and are not recorded; run it again"
         )
 
 

@@ -15,8 +15,8 @@ from scipy import fft
 from resnet.images import MOST_BYTES, UnreadableImage, read_picture, to_rgb, to_square
 from stages.sources.source import RawImage
 
-HASH_SIDE = 8
-HASHED_SIDE = 32
+HASH_FREQUENCIES = 8
+HASH_IMAGE_SIDE = 32
 
 
 @dataclass
@@ -75,10 +75,12 @@ def perceptual_hashes(pixels: NDArray[np.uint8]) -> list[str]:
     count, side = pixels.shape[:2]
     # One below the other they are one picture, which is sooner turned grey than many small ones.
     grey = np.asarray(Image.fromarray(pixels.reshape(count * side, side, 3)).convert("L")).reshape(count, side, side)
-    if side != HASHED_SIDE:
-        small = (HASHED_SIDE, HASHED_SIDE)
+    if side != HASH_IMAGE_SIDE:
+        small = (HASH_IMAGE_SIDE, HASH_IMAGE_SIDE)
         grey = np.stack([np.asarray(Image.fromarray(image).resize(small)) for image in grey])
-    frequencies = fft.dctn(grey.astype(np.float32), axes=(1, 2))[:, :HASH_SIDE, :HASH_SIDE].reshape(len(grey), -1)
+    frequencies = fft.dctn(grey.astype(np.float32), axes=(1, 2))[:, :HASH_FREQUENCIES, :HASH_FREQUENCIES].reshape(
+        len(grey), -1
+    )
     bits = frequencies > np.median(frequencies, axis=1, keepdims=True)
     return [row.tobytes().hex() for row in np.packbits(bits, axis=1)]
 

@@ -229,7 +229,10 @@ class TrainParams(Section):
                 "set jit: auto, or deterministic: false"
             )
         if self.class_weights == self.sampling == "balanced":
-            raise ValueError("class_weights and sampling make up for rare classes both; leave one of them balanced")
+            raise ValueError(
+                "class_weights and sampling are both balanced, which makes up for rare classes twice; "
+                "leave one of them balanced"
+            )
         return self
 
 
@@ -313,7 +316,7 @@ class Params(Section):
             )
         if self.model.weights is None and not self.train.body_learning_rate:
             raise ValueError(
-                "train.body_learning_rate is 0, and without model.weights there is only chance to be frozen; "
+                "train.body_learning_rate is 0, and without model.weights that freezes random weights; "
                 "name weights, or set it to 1.0"
             )
         return self

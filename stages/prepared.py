@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib.format import open_memmap
@@ -84,7 +84,7 @@ def check_manifest_hash(found: object, folder: Path = PREPARED) -> None:
         )
 
 
-def _check_arrays(images: NDArray[np.generic], labels: NDArray[np.generic], classes: int) -> None:
+def _check_arrays(images: NDArray[np.generic], labels: NDArray[Any], classes: int) -> None:
     if images.ndim != 4 or images.dtype != np.uint8 or images.shape[1] != images.shape[2] or images.shape[3] != 3:
         raise ValueError(f"square RGB images of uint8 were expected, and these are {images.dtype} {images.shape}")
     if labels.shape != images.shape[:1] or labels.dtype != np.int64:

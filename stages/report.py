@@ -92,7 +92,7 @@ def gather(params: Params) -> dict[str, Any]:
         "drawn_classes": drawn_classes,
         "cells": counts[counts[["actual", "predicted"]].isin(drawn_classes).all(axis="columns")],
         "slices": slices,
-        "weak_parts": findings.weak_parts(slices, evaluation["accuracy"]),
+        "weak_parts": findings.weak_parts(slices),
         "weakest_corruption": findings.weakest_corruption(evaluation["corrupted"]),
         "robustness": read_rows("plots/robustness.csv"),
         "gradients": gradients,

@@ -21,7 +21,7 @@ def scores(probabilities: Probabilities, labels: Labels, bins: int) -> dict[str,
 
     Returns:
         accuracy, loss (mean negative log-likelihood, in nats), top5_accuracy, macro_f1 (over the classes that
-        occur), ece and chance.
+        occur among the labels or the predictions), ece and chance.
     """
     known = np.arange(probabilities.shape[1])
     predicted = probabilities.argmax(axis=1)

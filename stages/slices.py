@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import hypergeom
 
 from stages.intervals import share_interval
 
@@ -36,7 +37,8 @@ def slices(rows: pd.DataFrame, correct: NDArray[np.bool_], level: float) -> pd.D
         level: The share that the intervals cover.
 
     Returns:
-        A row a part: slice (its name), property, value, images, accuracy, low, high.
+        A row a part: slice (its name), property, value, images, accuracy, low, high, and p, how likely so few or
+        fewer of it would be right if it were no weaker than the rest (Fisher's exact test, to one side).
     """
     found = [
         (name, str(value), int(inside.sum()), int(correct[inside].sum()))
@@ -45,10 +47,13 @@ def slices(rows: pd.DataFrame, correct: NDArray[np.bool_], level: float) -> pd.D
         if (inside := (parts == value).to_numpy()).any()
     ]
     table = [
-        (f"{name}: {value}", name, value, images, hits / images, *share_interval(hits, images, level))
+        (f"{name}: {value}", name, value, images, hits / images, *share_interval(hits, images, level), hits)
         for name, value, images, hits in found
     ]
-    return pd.DataFrame(table, columns=["slice", "property", "value", "images", "accuracy", "low", "high"])
+    columns = ["slice", "property", "value", "images", "accuracy", "low", "high", "hits"]
+    measured = pd.DataFrame(table, columns=columns)
+    p = hypergeom.cdf(measured.pop("hits"), len(correct), correct.sum(), measured["images"])
+    return measured.assign(p=p)
 
 
 def properties(rows: pd.DataFrame) -> Iterator[tuple[str, pd.Series]]:

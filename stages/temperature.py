@@ -10,13 +10,14 @@ from scipy.special import softmax
 
 Probabilities = NDArray[np.float64]
 
-# A validation split without a single mistake would send the temperature to 0.
 COLDEST, HOTTEST = 0.1, 10.0
 SMALLEST = np.finfo(np.float32).tiny
 
 
-def fit_temperature(probabilities: Probabilities, labels: NDArray[np.integer]) -> float:
-    """Find the temperature under which the labels are most likely.
+def fit_temperature(probabilities: Probabilities, labels: NDArray[np.integer]) -> float | None:
+    """Find the temperature under which the labels are most likely; None where there is none within bounds.
+
+    Without a single mistake among the labels, the colder the likelier, and nothing is known of the temperature.
 
     Shapes:
         probabilities: (N, K). labels: (N,).
@@ -26,8 +27,9 @@ def fit_temperature(probabilities: Probabilities, labels: NDArray[np.integer]) -
     def loss(logarithm: float) -> float:
         return float(-_log(scale(probabilities, np.exp(logarithm)))[own, labels].mean())
 
-    found = minimize_scalar(loss, bounds=np.log([COLDEST, HOTTEST]), method="bounded", options={"xatol": 1e-4})
-    return float(np.exp(found.x))
+    bounds = np.log([COLDEST, HOTTEST])
+    found = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-4})
+    return None if np.abs(found.x - bounds).min() < 1e-3 else float(np.exp(found.x))
 
 
 def scale(probabilities: Probabilities, temperature: float) -> Probabilities:

@@ -51,7 +51,7 @@ def run(params: Params) -> None:
     """
     check_validation(VALIDATION_JSON)
     train, validation, classes = load_split(TRAIN), load_split(VALIDATION), load_classes()
-    settings = backend.decided(params.train)
+    settings = backend.resolved(params.train)
     if not len(validation.images) and (settings.keep == "best" or settings.patience):
         raise BadInput(
             "train.keep: best and train.patience need validation images, and none was drawn; "

@@ -12,7 +12,7 @@ def first(committed, tmp_path_factory):
     (toy.folder / "train.py").write_text("a person is in the middle of something\n")
     (toy.folder / "notes.txt").write_text("not even added\n")
     before = state(toy)
-    assert "promoted: there is no champion yet, and every floor holds" in toy.retrain()
+    assert "promoted: there is no champion yet, and every limit holds" in toy.retrain()
     return toy, before
 
 

@@ -108,16 +108,16 @@ def miniature(small):
     return Miniature(small)
 
 
-def test_the_first_model_is_promoted_by_the_floors_alone(miniature):
+def test_the_first_model_is_promoted_by_the_limits_alone(miniature):
     miniature.train(knows=range(300))
     verdict = miniature.judge()
-    assert (verdict.outcome, verdict.reasons) == ("promoted", ["there is no champion yet, and every floor holds"])
+    assert (verdict.outcome, verdict.reasons) == ("promoted", ["there is no champion yet, and every limit holds"])
     assert verdict.numbers["champion"] is None
     assert verdict.numbers["candidate"]["worst_class_recall"] == 0.75
     assert verdict.numbers["candidate"]["calibration_error"] == 0.01
 
 
-def test_the_first_model_is_rejected_by_a_floor(miniature):
+def test_the_first_model_is_rejected_by_a_limit(miniature):
     miniature.train(knows=range(0, 400, 2))
     verdict = miniature.judge()
     assert verdict.outcome == "rejected"
@@ -181,7 +181,7 @@ def test_images_that_either_model_was_trained_on_do_not_count(miniature):
     assert miniature.judge().numbers["difference"]["images"] == 200
 
 
-def test_the_floors_are_of_all_test_images_also_of_those_that_the_champion_was_trained_on(miniature):
+def test_the_limits_are_of_all_test_images_also_of_those_that_the_champion_was_trained_on(miniature):
     # Of class b, which the new model does not know, all new test images were the champion's training data.
     odd = range(1, 400, 2)
     miniature.reign(knows=range(400), test=range(0, 400, 2), train=odd)
@@ -202,7 +202,7 @@ def test_when_every_test_image_was_trained_on_nothing_can_be_said(miniature):
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"classes": "abc"}, "model@v0.0.1 knows other classes"),
+        ({"classes": "abc"}, "model@v0.0.1 has different classes"),
         ({"size": 64}, "model@v0.0.1 takes images of 32 pixels, and this model of 64"),
     ],
 )
@@ -233,7 +233,7 @@ def test_the_very_model_that_a_person_has_gone_back_from_is_not_promoted_again(m
     miniature.train(knows=range(390))
     verdict = miniature.judge()
     assert verdict.outcome == "undecided"
-    assert f"this is the very model of {better}, from which a person has gone back" in verdict.reasons
+    assert f"this model is {better} to the byte, which was rolled back" in verdict.reasons
     miniature.train(knows=range(391))
     assert miniature.judge().outcome == "promoted"
 
@@ -243,7 +243,7 @@ def test_images_that_look_different_are_warned_of(miniature):
     miniature.train(knows=range(350), mean=200.0)
     verdict = miniature.judge()
     assert verdict.outcome == "promoted"
-    assert verdict.reasons[-1] == "mind that the images have changed in brightness"
+    assert verdict.reasons[-1] == "mind that the new images differ in brightness"
     assert [row["feature"] for row in verdict.numbers["drift"] if row["warning"]] == ["brightness"]
 
 
@@ -254,10 +254,10 @@ def test_a_champion_whose_files_are_lost_leaves_it_undecided_with_ways_out(minia
     place.unlink()
     verdict = miniature.judge()
     assert verdict.outcome == "undecided"
-    assert verdict.reasons[0].startswith("model@v0.0.1 cannot be compared with: models/model.keras of ")
+    assert verdict.reasons[0].startswith("the files of model@v0.0.1 cannot be had: models/model.keras of ")
     assert "dvc fetch" in verdict.reasons[0]
-    assert verdict.reasons[1:] == ["python -m pipeline promote REV, or rollback, is a person's word"]
-    # Even so: what breaks a floor is rejected.
+    assert verdict.reasons[1:] == ["`python -m pipeline promote REV`, or rollback, decides by hand"]
+    # Even so: what breaks a limit is rejected.
     miniature.train(knows=[])
     assert miniature.judge().outcome == "rejected"
 

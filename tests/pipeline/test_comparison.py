@@ -110,7 +110,7 @@ def test_metrics_are_compared_on_the_same_test_images(miniature):
     assert low < float(rows["loss"]["difference"]) < high
     # The accuracy's is the gate's own.
     right, before = (np.isin(np.arange(100), knows) for knows in (range(4, 90), range(80)))
-    assert paired["difference"] == gate.compare(right, before, 0.95, 0)
+    assert paired["difference"] == gate.compare(right, before, np.arange(100), 0.95, 0)
     assert [row["path_new"] for row in paired["lost"]] == [f"{number}.png" for number in range(4)]
     assert sorted(row["path_new"] for row in paired["gained"]) == sorted(f"{number}.png" for number in range(80, 90))
     assert all(row["image"].startswith("data:image/png;base64,") for row in paired["gained_pictures"])
@@ -196,7 +196,7 @@ def test_images_that_either_was_trained_on_do_not_count(miniature):
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"classes": ("ant", "bug")}, r"HEAD knows other classes \(bee are gone, bug have come\)"),
+        ({"classes": ("ant", "bug")}, r"HEAD has different classes \(gone: bee; new: bug\)"),
         ({"test": range(200, 300)}, "no test image is the same, of 100 and 100"),
         ({"train": range(100)}, "every test image that is the same is in the training data of one of the two"),
     ],

@@ -9,10 +9,11 @@ import pytest
 from pipeline.drift import drift
 
 
-def manifest(count=100, mean=100.0, labels=("a", "b"), side=32, seed=0):
+def manifest(count=100, mean=100.0, labels=("a", "b"), side=32, seed=0, name=""):
     draw = np.random.default_rng(seed)
     return pd.DataFrame(
         {
+            "sha256": [f"{name}{mean}{labels}{side}{number}" for number in range(count)],
             "mean": mean + draw.random(count),
             "std": 30 + draw.random(count),
             "width": pd.array([side] * count, dtype="Int64"),
@@ -45,11 +46,11 @@ def test_images_with_nothing_in_common_are_at_distance_one():
 
 def test_the_distance_of_class_shares_is_half_of_all_that_moved():
     table = by_feature(drift(manifest(labels="aabb"), manifest(labels="aaab"), 0.3))
-    assert table.loc["class shares (most: a)"].tolist() == pytest.approx([0.5, 0.75, 0.25, False])
+    assert table.loc["class shares (most: a)"].drop("p").tolist() == pytest.approx([0.5, 0.75, 0.25, False])
 
 
 def test_a_distance_is_warned_of_from_the_threshold_on():
-    half = pd.concat([manifest(50), manifest(50, mean=200)])
+    half = pd.concat([manifest(50, name="new"), manifest(50, mean=200)])
     assert by_feature(drift(manifest(), half, 0.2))["warning"]["brightness"]
     assert not by_feature(drift(manifest(), half, 0.9))["warning"]["brightness"]
 
@@ -72,3 +73,27 @@ def test_features_that_never_vary_can_be_compared():
 def test_the_table_can_be_written_as_json():
     table = drift(manifest(), manifest(mean=200), 0.1)
     assert pd.DataFrame(json.loads(json.dumps(table.to_dict("records"), allow_nan=False))).equals(table)
+
+
+def test_new_images_are_compared_however_many_old_ones_are_beside_them():
+    table = by_feature(drift(manifest(1000), pd.concat([manifest(1000), manifest(30, mean=0, labels="a")]), 0.1))
+    assert table["warning"].to_dict() == {
+        "brightness": True,
+        "contrast": False,
+        "width": False,
+        "height": False,
+        "class shares (most: a)": True,
+    }
+    assert table.loc["brightness", "candidate"] < 1
+
+
+def test_where_no_image_is_new_those_that_are_gone_are_missed():
+    dark = manifest(100, mean=50, labels="c")
+    assert by_feature(drift(pd.concat([manifest(), dark]), manifest(), 0.1))["warning"]["brightness"]
+
+
+def test_few_images_that_differ_by_chance_are_not_warned_of():
+    tables = [drift(manifest(50, seed=2 * n, name="old"), manifest(50, seed=2 * n + 1), 0.1) for n in range(100)]
+    assert (pd.concat(tables)["distance"] > 0.1).sum() > 100
+    # One in a hundred would be by chance.
+    assert sum(table["warning"].any() for table in tables) <= 5

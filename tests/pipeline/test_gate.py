@@ -29,7 +29,7 @@ def answers(both, only_candidate, only_champion, neither=0):
 
 
 def difference(*counts, confidence=0.95):
-    return gate.compare(*answers(*counts), confidence, seed=0)
+    return gate.compare(*answers(*counts), np.arange(sum(counts)), confidence, seed=0)
 
 
 def test_the_difference_is_that_of_the_accuracies_and_lies_in_its_interval():
@@ -42,7 +42,7 @@ def test_the_difference_is_that_of_the_accuracies_and_lies_in_its_interval():
 
 def test_the_interval_is_the_bootstraps_of_images_drawn_one_by_one():
     candidate, champion = answers(150, 20, 10, 20)
-    found = gate.compare(candidate, champion, 0.95, seed=1)
+    found = gate.compare(candidate, champion, np.arange(len(candidate)), 0.95, seed=1)
     draw = np.random.default_rng(7).integers(0, 200, (10_000, 200))
     resampled = candidate[draw].mean(axis=1) - champion[draw].mean(axis=1)
     assert (found.low, found.high) == pytest.approx(np.quantile(resampled, [0.025, 0.975]), abs=0.006)
@@ -63,8 +63,8 @@ def test_more_confidence_is_a_wider_interval():
 def test_the_interval_depends_on_nothing_but_answers_and_seed():
     candidate, champion = answers(80, 10, 5, 5)
     order = np.random.default_rng(3).permutation(100)
-    once = gate.compare(candidate, champion, 0.95, seed=0)
-    assert gate.compare(candidate[order], champion[order], 0.95, seed=0) == once
+    once = gate.compare(candidate, champion, np.arange(100), 0.95, seed=0)
+    assert gate.compare(candidate[order], champion[order], np.arange(100), 0.95, seed=0) == once
 
 
 def test_models_that_answer_alike_differ_by_nothing():
@@ -74,7 +74,7 @@ def test_models_that_answer_alike_differ_by_nothing():
 
 @pytest.mark.parametrize(("candidate", "champion"), [(True, True), (False, False), (True, False), (False, True)])
 def test_one_image_is_compared_too(candidate, champion):
-    found = gate.compare(np.array([candidate]), np.array([champion]), 0.95, seed=0)
+    found = gate.compare(np.array([candidate]), np.array([champion]), np.arange(1), 0.95, seed=0)
     assert found.images == 1
     assert found.low == found.high == found.mean == candidate - champion
     assert found.mcnemar_p == 1
@@ -83,11 +83,11 @@ def test_one_image_is_compared_too(candidate, champion):
 @pytest.mark.parametrize(
     ("counts", "outcome", "reason"),
     [
-        ((9_000, 500, 100, 400), "promoted", "not worse by the margin of 1 points"),
-        ((9_990, 0, 0, 10), "promoted", "not worse by the margin of 1 points"),
+        ((9_000, 500, 100, 400), "promoted", "not worse by more than the margin, 1 points, and every limit holds"),
+        ((9_990, 0, 0, 10), "promoted", "not worse by more than the margin, 1 points, and every limit holds"),
         # Worse, but by less than the margin.
-        ((99_000, 100, 300, 600), "promoted", "not worse by the margin of 1 points"),
-        ((9_000, 100, 500, 400), "rejected", "worse by more than the margin of 1 points"),
+        ((99_000, 100, 300, 600), "promoted", "not worse by more than the margin, 1 points, and every limit holds"),
+        ((9_000, 100, 500, 400), "rejected", "worse by more than the margin, 1 points"),
         ((90, 4, 4, 2), "undecided", "more test images would decide"),
         ((9_000, 300, 400, 300), "undecided", "more test images would decide"),
     ],
@@ -102,13 +102,13 @@ def test_the_interval_decides(counts, outcome, reason):
 @pytest.mark.parametrize(
     ("broken", "reason"),
     [
-        ({"worst_class_recall": 0.49}, "of class cat, 49.00% are recognised, below gate.worst_class_recall, 50.00%"),
+        ({"worst_class_recall": 0.49}, "the recall of class cat is 49.00%, below gate.worst_class_recall, 50.00%"),
         ({"calibration_error": 0.11}, r"\(ece\) is 0.1100, above gate.calibration_error, 0.1"),
         ({"megabytes": 10.1}, "has 10.1 MB, above gate.model_megabytes, 10"),
         ({"latency_ratio": 1.7, "latency_ratio_low": 1.51}, r"1.70 times .* \(at least 1.51\), above"),
     ],
 )
-def test_a_floor_that_does_not_hold_rejects_whatever_the_accuracy(broken, reason):
+def test_a_limit_that_does_not_hold_rejects_whatever_the_accuracy(broken, reason):
     candidate = dataclasses.replace(SOUND, **broken)
     for found in (difference(50, 50, 0), None):
         verdict = gate.decide(candidate, found, SETTINGS)
@@ -120,12 +120,12 @@ def test_a_floor_that_does_not_hold_rejects_whatever_the_accuracy(broken, reason
         assert all("a difference of +50.00 points" in sentence for sentence in accuracy)
 
 
-def test_every_floor_that_does_not_hold_is_told():
+def test_every_limit_that_does_not_hold_is_told():
     bad = gate.Candidate("dog", 0.0, 1.0, 99.0, 3.0, 2.9)
     assert len(gate.decide(bad, None, SETTINGS).reasons) == 4
 
 
-def test_on_the_floor_is_not_below_it():
+def test_at_the_limit_is_not_beyond_it():
     at_the_limits = gate.Candidate("cat", 0.5, 0.1, 10.0, 1.6, 1.5)
     assert gate.decide(at_the_limits, None, SETTINGS).outcome == "promoted"
 
@@ -135,9 +135,9 @@ def test_a_time_that_may_be_within_the_limit_does_not_reject():
     assert gate.decide(slow_perhaps, difference(9_990, 0, 0), SETTINGS).outcome == "promoted"
 
 
-def test_without_a_champion_the_floors_decide():
+def test_without_a_champion_the_limits_decide():
     verdict = gate.decide(SOUND, None, SETTINGS)
-    assert (verdict.outcome, verdict.reasons) == ("promoted", ["there is no champion yet, and every floor holds"])
+    assert (verdict.outcome, verdict.reasons) == ("promoted", ["there is no champion yet, and every limit holds"])
 
 
 def test_the_worst_class_is_that_of_which_least_is_recognised():
@@ -148,6 +148,29 @@ def test_the_worst_class_is_that_of_which_least_is_recognised():
 def test_a_class_without_test_images_is_not_the_worst():
     labels = pd.Categorical(["a", "a"], categories=["a", "absent"])
     assert gate.worst_class(pd.DataFrame({"label": labels, "correct": [True, False]})) == ("a", 0.5)
+
+
+def test_a_proven_loss_within_the_margin_is_called_one():
+    worse = gate.decide(SOUND, difference(99_000, 100, 300, 600), SETTINGS)
+    assert worse.reasons[-1].endswith("every limit holds; worse all the same, and such losses add up")
+    equal = gate.decide(SOUND, difference(9_990, 5, 5), SETTINGS)
+    assert equal.reasons[-1].endswith("every limit holds")
+
+
+@pytest.mark.parametrize(("counts", "told"), [((300, 0, 0), 0), ((300, 3, 6), 9), ((300, 5, 5), None)])
+def test_an_interval_from_few_images_that_tell_the_two_apart_is_called_too_narrow(counts, told):
+    (sentence, *_) = gate.decide(SOUND, difference(*counts), SETTINGS).reasons
+    expected = f"only {told} of them tell the two apart, so that the interval is too narrow"
+    assert (expected in sentence) == ("too narrow" in sentence) == (told is not None)
+
+
+def test_images_of_a_group_are_drawn_together():
+    candidate, champion = answers(80, 10, 5, 5)
+    alone = gate.compare(candidate, champion, np.arange(100), 0.95, seed=0)
+    # Each image is there ten times: as much is known as before.
+    repeated = gate.compare(candidate.repeat(10), champion.repeat(10), np.arange(100).repeat(10), 0.95, seed=0)
+    assert (repeated.low, repeated.high) == pytest.approx((alone.low, alone.high))
+    assert repeated.images == 1000
 
 
 def test_reasons_and_numbers_are_added_to_a_verdict_and_the_first_stays_as_it_was():

@@ -120,7 +120,7 @@ def test_a_killed_run_that_nobody_has_buried_yet_is_dead(project, another_run, t
 def test_a_stage_that_outlives_a_killed_run_keeps_others_out_for_as_long_as_it_writes(
     project, another_run, monkeypatch
 ):
-    monkeypatch.setattr("pipeline.lock.LAST_BREATH_SECONDS", 0.3)
+    monkeypatch.setattr("pipeline.lock.SUPERVISOR_SECONDS", 0.3)
     killed = another_run("sleep", "600")
     (stage,) = psutil.Process(killed.pid).children()
     os.kill(killed.pid, signal.SIGKILL)

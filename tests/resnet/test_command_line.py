@@ -198,7 +198,7 @@ def test_a_model_of_something_else_than_pictures_is_refused(predict, folder):
 def test_a_model_that_answers_with_no_number_is_refused(predict, form):
     status, lines, errors = predict("one.png", *form, model="diverged.keras")
     assert (status, lines) == (1, [])
-    assert errors == ["resnet: the model answers with NaN or infinity, as one whose training diverged; take another"]
+    assert errors == ["resnet: the model predicts NaN or infinity, as after a training that diverged; use another one"]
 
 
 @pytest.mark.parametrize("seconds", ["-1", "0", "nan", "inf"])

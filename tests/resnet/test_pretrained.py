@@ -52,7 +52,7 @@ def test_the_form_that_trains_takes_the_weights_of_the_form_that_is_saved(random
 def test_weights_of_another_network_shortcut_or_width_are_refused(former, tiny):
     path, _ = former
     for model, sentence in (
-        (tiny("resnet32"), "former.keras holds resnet20, which is no start for resnet32"),
+        (tiny("resnet32"), "former.keras holds resnet20; expected resnet32"),
         (tiny("resnet20", shortcut="C"), r"do not fit this resnet20: .* shortcut, stem and width must be those"),
         (tiny("resnet20", filters=(8, 8, 12)), r"do not fit this resnet20: \(3, 3, 3, 4\) where \(3, 3, 3, 8\)"),
     ):

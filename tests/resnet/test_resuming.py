@@ -73,9 +73,17 @@ def looped_network(_):
 @pytest.fixture(scope="module")
 def train(dark_and_bright):
     """Train a new network, perhaps not to the end; return the bytes of its weights and its history."""
-    images, labels = dark_and_bright
 
-    def run(recipe=RECIPE, precision="float32", checkpoints=None, kill=0, network=small_network, callbacks=()):
+    def run(
+        recipe=RECIPE,
+        precision="float32",
+        checkpoints=None,
+        kill=0,
+        network=small_network,
+        callbacks=(),
+        data=dark_and_bright,
+    ):
+        images, labels = data
         model = network(precision)
         # Validation is turned upside down, so that it gets worse and the best epoch is not the last.
         history = resnet.fit(
@@ -194,8 +202,14 @@ def test_callbacks_without_a_state_may_come_and_go(train, uninterrupted, tmp_pat
     assert train(checkpoints=Checkpoints(tmp_path)) == uninterrupted()
 
 
-def test_the_checkpoints_of_another_training_are_refused(train, tmp_path):
+def test_the_checkpoints_of_another_training_are_refused(train, dark_and_bright, tmp_path):
     checkpoints = Checkpoints(tmp_path)
     train(checkpoints=checkpoints)
-    with pytest.raises(ValueError, match=r"is of another network or recipe .* a folder of its own"):
+    with pytest.raises(
+        ValueError, match=r"of another network, recipe or data \(the recipes differ\).* a folder of its own"
+    ):
         train(dataclasses.replace(RECIPE, learning_rate=0.1), checkpoints=checkpoints)
+    images, labels = dark_and_bright
+    for others in ((images, 1 - labels), (255 - images, labels), (images[1:], labels[1:])):
+        with pytest.raises(ValueError, match=r"\(the images or labels differ\)"):
+            train(checkpoints=checkpoints, data=others)

@@ -206,7 +206,14 @@ def test_mixed_precision_trains_and_keeps_float32_weights(tiny, dark_and_bright)
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (lambda images, labels: (images / np.float32(255), labels), "images lie within 0 and 1; expected 0 to 255"),
+        (
+            lambda images, labels: (images / np.float32(255), labels),
+            r"images lie within [\d.]+ and [\d.]+; expected 0 to 255",
+        ),
+        (
+            lambda images, labels: (images / np.float32(60) - 2, labels),
+            r"images lie within -[\d.]+ and [\d.]+; expected 0",
+        ),
         (
             lambda images, labels: (images, np.eye(2)[labels]),
             r"float64 of shape \(\d+, 2\); .*of one-hot rows, their argmax",
@@ -224,7 +231,7 @@ def test_mixed_precision_trains_and_keeps_float32_weights(tiny, dark_and_bright)
             r"images are of shape \(40, 7, 8, 3\); expected \(40, 8, 8, 3\)",
         ),
     ],
-    ids=["scaled", "one-hot", "too few", "floats", "negative", "too large", "grey", "of another size"],
+    ids=["scaled", "standardised", "one-hot", "too few", "floats", "negative", "too large", "grey", "of another size"],
 )
 def test_images_and_labels_of_another_kind_are_refused(linear, dark_and_bright, change, sentence):
     with pytest.raises(ValueError, match=sentence):
@@ -246,28 +253,34 @@ def test_lists_are_taken_as_arrays_are(linear, dark_and_bright):
 
 
 @pytest.mark.parametrize(
-    ("last", "changes", "sentence"),
+    ("end", "changes", "sentence"),
     [
         (
-            keras.layers.Dense(2, name="logits"),
+            [keras.layers.Dense(2, name="logits")],
             {},
-            r"answers with \(None, 2\) of its layer 'logits'; expected a probab",
+            "the last layer, 'logits', has no softmax; expected a probability for each of the classes",
         ),
         (
-            keras.layers.Reshape((1, 192), name="rows"),
+            [keras.layers.Dense(2, "sigmoid", name="each")],
             {},
-            r"answers with \(None, 1, 192\) of its layer 'rows'; expected",
+            "the last layer, 'each', has no softmax; expected a probability for each of the classes",
+        ),
+        ([keras.layers.Reshape((192,), name="features")], {}, "the last layer, 'features', has no softmax; expected"),
+        (
+            [keras.layers.Reshape((1, 192)), keras.layers.Softmax(name="rows")],
+            {},
+            r"the last layer, 'rows', has outputs of shape \(None, 1, 192\); expected",
         ),
         (
-            keras.layers.Dense(2, "softmax", name="head"),
+            [keras.layers.Dense(2, "softmax", name="head")],
             {"body_learning_rate": 0.1},
             "the last layer is called 'head'; expected 'predictions', by which it is told from the body",
         ),
     ],
-    ids=["logits", "no classes", "a head of another name"],
+    ids=["logits", "sigmoid", "features", "no classes", "a head of another name"],
 )
-def test_a_model_that_would_learn_something_else_is_refused(dark_and_bright, last, changes, sentence):
-    model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Rescaling(1 / 255), keras.layers.Flatten(), last])
+def test_a_model_that_would_learn_something_else_is_refused(dark_and_bright, end, changes, sentence):
+    model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Rescaling(1 / 255), keras.layers.Flatten(), *end])
     with pytest.raises(ValueError, match=sentence):
         resnet.fit(model, *dark_and_bright, dataclasses.replace(QUICK, **changes))
 

@@ -243,6 +243,7 @@ def test_rows(classes, images, draw):
         "mean": draw.uniform(50, 200, count),
         "std": draw.uniform(20, 80, count),
         "repeated": False,
+        "group": pd.array([None] * count, dtype="string"),
     }
     return pd.DataFrame(rows)
 

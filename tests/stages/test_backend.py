@@ -138,7 +138,7 @@ def test_precision_and_xla_follow_the_device_unless_they_are_set_and_with_either
     settings, device, deterministic, precision, jit, decided
 ):
     changes = {"device": device, "deterministic": deterministic, "precision": precision, "jit": jit}
-    train = backend.decided(settings(**{f"train.{name}": value for name, value in changes.items()}).train)
+    train = backend.resolved(settings(**{f"train.{name}": value for name, value in changes.items()}).train)
     assert (train.precision, train.jit, train.instruction_set) == decided
 
 

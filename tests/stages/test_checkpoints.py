@@ -10,7 +10,7 @@ import pytest
 from stages import checkpoints
 from stages.checkpoints import KEPT, claimed, forget_recorded, remember_model, store
 from stages.errors import BadInput
-from stages.exclusive import locked
+from stages.exclusive import try_lock
 from stages.fingerprint import fingerprint, ingredients
 
 MD5 = hashlib.md5(b"weights", usedforsecurity=False).hexdigest()
@@ -88,7 +88,7 @@ def test_a_second_process_at_the_same_training_is_refused_with_the_number_of_the
         env=os.environ | {"PYTHONPATH": root},
     ) as other:
         assert other.stdout.readline() == "claimed\n"
-        with pytest.raises(BadInput, match=f"the process {other.pid} is at this very training.*`kill {other.pid}`"):
+        with pytest.raises(BadInput, match=f"the process {other.pid} is still at this training.*`kill {other.pid}`"):
             claimed("same", patience=0).__enter__()
         with claimed("another", patience=0):
             pass
@@ -152,6 +152,6 @@ def test_the_lock_of_a_folder_that_was_thrown_away_meanwhile_is_no_lock(here):
         waiting = (folder / "lock").open("a+")
     shutil.rmtree(folder)
     with waiting:
-        assert not locked(waiting)
+        assert not try_lock(waiting)
     with claimed("gone", patience=0):
         pass

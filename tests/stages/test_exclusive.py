@@ -37,7 +37,7 @@ def orphan(here):
 
 
 def test_a_process_that_outlived_its_run_is_named_when_it_does_not_end(orphan, here):
-    sentence = f"the process {orphan.pid} is at the stage prepare, and still was after 0 seconds.*`kill {orphan.pid}`"
+    sentence = f"the process {orphan.pid} is still at the stage prepare after 0 seconds.*`kill {orphan.pid}`"
     with pytest.raises(BadInput, match=sentence), alone(here / "stages/prepare.lock", "the stage prepare", patience=0):
         pass
     with alone(here / "stages/train.lock", "the stage train", patience=0):

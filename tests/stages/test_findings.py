@@ -10,8 +10,8 @@ def pairs(*rows):
     )
 
 
-def part(name, images, accuracy):
-    return {"property": "brightness", "value": name, "images": images, "accuracy": accuracy, "low": 0.0, "high": 1.0}
+def part(name, images, accuracy, p):
+    return {"property": "brightness", "value": name, "images": images, "accuracy": accuracy, "p": p}
 
 
 def test_cells_count_pairs_and_give_their_share_of_the_class():
@@ -35,13 +35,12 @@ def test_of_many_classes_those_with_most_mistakes_are_drawn_in_their_own_order()
     assert findings.most_confused(mistakes, list("abcde"), 3) == ["a", "b", "d"]
 
 
-def test_one_mistake_in_a_small_part_is_no_weakness_and_many_are():
-    table = pd.DataFrame([part("dark", 30, 29 / 30), part("bright", 300, 0.8), part("dim", 200, 0.7)])
-    assert [row["value"] for row in findings.weak_parts(table, 0.95)] == ["dim", "bright"]
-    assert findings.weak_parts(table, 0.7) == []
-    assert findings.weak_parts(table.head(0), 0.7) == []
+def test_of_many_parts_each_has_to_be_weaker_by_so_much_more():
+    parts = [part("dark", 30, 0.9, p=0.02), part("bright", 300, 0.8, p=1e-9), part("dim", 200, 0.7, p=1e-9)]
+    assert [row["value"] for row in findings.weak_parts(pd.DataFrame(parts))] == ["dim", "bright"]
+    assert [row["value"] for row in findings.weak_parts(pd.DataFrame(parts[:1]))] == ["dark"]
     # A file of headings alone has no types.
-    assert findings.weak_parts(table.head(0).astype(object), 0.7) == []
+    assert findings.weak_parts(pd.DataFrame(parts).head(0).astype(object)) == []
 
 
 def test_the_weakest_corruption_is_neither_the_mean_nor_the_number_of_images():

@@ -201,7 +201,7 @@ def test_a_network_without_shortcuts_has_no_twin(results, settings):
     # A deep twin's gradients may grow beyond all numbers.
     for name, said in {
         "plain20": "plain20 has no shortcuts, and so no twin",
-        "resnet20": "With every shortcut cut, the gradients of the fresh network are no numbers any more",
+        "resnet20": "With every shortcut cut, the gradients of the fresh network are not finite",
     }.items():
         report.run(settings(**{"model.name": name}))
         page = Path("reports/report.html").read_text()
@@ -255,9 +255,36 @@ def test_the_card_says_of_what_the_answers_are_the_mean_and_what_the_optimizer_w
         assert ("asked for an image and its mirror image" in page) == ("asked for one view" in page) == bool(changes)
 
 
+def test_with_few_mistakes_wilsons_interval_of_the_accuracy_is_told(reported):
+    page, card = reported(wrong=2)
+    assert "With so few mistakes the bootstrap's intervals are too narrow. Wilson's for the accuracy is 78.7" in page
+    assert "With so few mistakes they are too narrow: Wilson's interval of the accuracy is 0.787 to 0.982." in card
+    for wrong in (0, 12):
+        assert not any(
+            "Wilson's interval of the acc" in text or "Wilson's for" in text for text in reported(wrong=wrong)
+        )
+
+
+def test_intervals_of_images_in_groups_and_doubted_labels_are_told(results, settings):
+    results()
+    metrics = Path("metrics/evaluate.json")
+    found = json.loads(metrics.read_text())
+    for groups, doubted, accuracy in ((0, 0, 0.9), (7, 3, 0.9), (7, 3, 0.3)):
+        write_json(metrics, found | {"groups": groups, "mislabelled": doubted, "accuracy": accuracy})
+        report.run(settings())
+        page, card = Path("reports/report.html").read_text(), Path("reports/MODEL_CARD.md").read_text()
+        assert (
+            ("Images of one group are drawn together" in page)
+            == ("of one group drawn together" in card)
+            == bool(groups)
+        )
+        assert ("- Of 3 test images the model doubts the label" in card) == (doubted and accuracy > 0.5)
+        assert ("A model that learned next to nothing has no say in it." in page) == (accuracy < 0.5)
+
+
 def test_without_validation_images_no_temperature_is_fitted(reported):
     page, card = reported(validation=0)
-    assert "There are no validation images to fit a temperature on" in page
+    assert "No temperature could be fitted, for want of validation images or of mistakes among them" in page
     assert "temperature" not in card
 
 

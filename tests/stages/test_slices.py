@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -98,3 +100,10 @@ def test_a_column_of_the_name_of_what_is_measured_anyway_is_a_slice_of_its_own(r
     names = ["brightness", "class (given)", "brightness (given)", "class"]
     assert sorted(found["property"].unique()) == sorted(names)
     assert found.query("property == 'class'")["value"].tolist() == ["cat", "dog"]
+
+
+def test_a_part_is_held_against_the_rest_and_not_against_a_whole_that_it_is_half_of(rows):
+    found = measured(rows(camera=["old"] * 19 + ["new"] * 21)).query("property == 'camera'").set_index("value")
+    # Of 40 images 20 are right, of these 19 none: of all ways to choose 19 of 40, those that miss all 20.
+    assert found["p"]["old"] == pytest.approx(math.comb(20, 19) / math.comb(40, 19))
+    assert found["p"]["new"] == pytest.approx(1)
