@@ -26,16 +26,17 @@ def drift(champion: pd.DataFrame, candidate: pd.DataFrame, warning: float) -> pd
     new = present[~present["sha256"].isin(former["sha256"])]
     if new.empty:
         new = present
-    rows = []
+    table = []
     for name, column in FEATURES.items():
-        found = ks_2samp(former[column], new[column], method="asymp")
-        rows.append((name, former[column].mean(), new[column].mean(), float(found.statistic), float(found.pvalue)))
+        theirs, own = (rows[column].to_numpy(float) for rows in (former, new))
+        test = ks_2samp(theirs, own, method="asymp")
+        table.append((name, theirs.mean(), own.mean(), float(test.statistic), float(test.pvalue)))
     counts = pd.DataFrame({"champion": former["label"].value_counts(), "new": new["label"].value_counts()}).fillna(0)
     shares = counts / counts.sum()
     moved = shares["new"] - shares["champion"]
     widest = str(moved.abs().idxmax())
     former_share, new_share = shares["champion"][widest], shares["new"][widest]
     likely = float(chi2_contingency(counts).pvalue)
-    rows.append((f"class shares (most: {widest})", former_share, new_share, float(moved.abs().sum() / 2), likely))
-    table = pd.DataFrame(rows, columns=["feature", "champion", "candidate", "distance", "p"])
-    return table.assign(warning=(table["distance"] > warning) & (table["p"] < RISK / len(table)))
+    table.append((f"class shares (most: {widest})", former_share, new_share, float(moved.abs().sum() / 2), likely))
+    found = pd.DataFrame(table, columns=["feature", "champion", "candidate", "distance", "p"])
+    return found.assign(warning=(found["distance"] > warning) & (found["p"] < RISK / len(found)))

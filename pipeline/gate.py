@@ -123,7 +123,7 @@ def decide(candidate: Candidate, difference: Difference | None, settings: GatePa
         f"(McNemar's exact p {difference.mcnemar_p:.3g})"
     )
     if (told := difference.only_candidate + difference.only_champion) < FEW:
-        interval += f"; only {told} of them tell the two apart, so that the interval is too narrow"
+        interval += f"; {told or 'none'} of them tell the two apart, so that the interval is too narrow"
     if broken:
         return Verdict("rejected", [*broken, interval])
     margin = f"the margin, {100 * settings.margin:g} points"

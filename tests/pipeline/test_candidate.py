@@ -121,7 +121,7 @@ def test_the_first_model_is_rejected_by_a_limit(miniature):
     miniature.train(knows=range(0, 400, 2))
     verdict = miniature.judge()
     assert verdict.outcome == "rejected"
-    assert verdict.reasons == ["of class b, 0.00% are recognised, below gate.worst_class_recall, 10.00%"]
+    assert verdict.reasons == ["the recall of class b is 0.00%, below gate.worst_class_recall, 10.00%"]
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_the_limits_are_of_all_test_images_also_of_those_that_the_champion_was_t
     miniature.train(knows=range(0, 400, 2), test=range(400), train=range(1000, 1040))
     verdict = miniature.judge()
     assert verdict.outcome == "rejected"
-    assert "of class b, 0.00% are recognised, below gate.worst_class_recall, 10.00%" in verdict.reasons
+    assert "the recall of class b is 0.00%, below gate.worst_class_recall, 10.00%" in verdict.reasons
 
 
 def test_when_every_test_image_was_trained_on_nothing_can_be_said(miniature):

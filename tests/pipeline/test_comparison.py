@@ -209,7 +209,7 @@ def test_what_cannot_be_compared_image_by_image_stands_side_by_side(miniature, c
     assert re.search(reason, found["missing"]["paired"])
     assert found["evaluated"][0]["name"] == "accuracy"
     assert found["evaluated"][0]["former"] == "0.8000 (0.2500\u00a0to\u00a00.7500)"
-    assert "The two cannot be held against each other image by image" in page.read_text()
+    assert "The two cannot be compared image by image" in page.read_text()
     comparison.print_summary(page, found)
     assert "0.8000 (0.2500\u00a0to\u00a00.7500)" in capsys.readouterr().out
 
@@ -269,7 +269,7 @@ def test_images_that_look_different_are_warned_of(miniature):
     miniature.train(knows=range(80), mean=200.0)
     page, found = miniature.compare("HEAD")
     assert [row["feature"] for row in found["drift"] if row["warning"]] == ["brightness"]
-    assert "The images have changed in brightness" in page.read_text()
+    assert "The new images differ in brightness" in page.read_text()
 
 
 def test_times_come_from_the_logs_of_the_workspace_and_of_retrainings(miniature):
