@@ -95,7 +95,7 @@ def _against(
     measured = replace(measured, latency_ratio=time["ratio"], latency_ratio_low=time["ratio_low"])
     verdict = gate.decide(measured, difference, params.gate)
     if warned := moved[moved["warning"]]["feature"].tolist():
-        verdict = verdict.because(f"mind that the new images differ in {', '.join(warned)}")
+        verdict = verdict.because(f"mind that the images differ in {', '.join(warned)}")
     return verdict.with_numbers(
         difference=asdict(difference) | {"mean": difference.mean},
         candidate=asdict(measured),

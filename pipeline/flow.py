@@ -39,7 +39,7 @@ for name in ("prefect.flow_runs", "prefect.task_runs"):
 
 @flow(name="pipeline", log_prints=False, validate_parameters=False)
 def pipeline(folder: str) -> State[Any]:
-    """Bring every stage up to date in the folder itself; dvc.lock ends as `dvc repro` would record_unchanged it.
+    """Bring every stage up to date in the folder itself; dvc.lock ends as `dvc repro` would leave it.
 
     The state is named after the gate's verdict, which tags nothing here, or Skipped when nothing had changed.
     """

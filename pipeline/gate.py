@@ -17,7 +17,12 @@ NO_CHAMPION = "there is no champion yet, and every limit holds"
 
 @dataclass(frozen=True)
 class Difference:
-    """How much more of the same images the candidate gets right."""
+    """How much more of the same images the candidate gets right.
+
+    Attributes:
+        clusters: What was drawn: images, or groups of them.
+        telling_clusters: Those on which one model is right more often than the other.
+    """
 
     images: int
     accuracy: float
@@ -27,6 +32,8 @@ class Difference:
     only_candidate: int
     only_champion: int
     mcnemar_p: float
+    clusters: int
+    telling_clusters: int
 
     @property
     def mean(self) -> float:
@@ -102,6 +109,8 @@ def compare(
         only_candidate=better,
         only_champion=worse,
         mcnemar_p=float(binomtest(better, better + worse).pvalue) if better + worse else 1.0,
+        clusters=len(gains),
+        telling_clusters=int(np.count_nonzero(gains)),
     )
 
 
@@ -122,14 +131,16 @@ def decide(candidate: Candidate, difference: Difference | None, settings: GatePa
         f"{settings.confidence:.0%} interval {100 * difference.low:+.2f} to {100 * difference.high:+.2f} "
         f"(McNemar's exact p {difference.mcnemar_p:.3g})"
     )
-    if (told := difference.only_candidate + difference.only_champion) < FEW:
-        interval += f"; {told or 'none'} of them tell the two apart, so that the interval is too narrow"
+    drawn = "images" if difference.clusters == difference.images else "groups of images, which McNemar's p leaves out,"
+    if (telling := difference.telling_clusters) < FEW:
+        interval += f"; only {telling} of {difference.clusters:,} {drawn} tell the two apart: it is too narrow"
     if broken:
         return Verdict("rejected", [*broken, interval])
     margin = f"the margin, {100 * settings.margin:g} points"
     if difference.low > -settings.margin:
         # Seen night after night, this is how a model gets worse with every gate passed.
-        loss = "; worse all the same, and such losses add up" if difference.high < 0 else ""
+        proven = difference.high < 0 and difference.mcnemar_p < 1 - settings.confidence
+        loss = "; worse all the same, and such losses add up" if proven else ""
         return Verdict("promoted", [interval, f"not worse by more than {margin}, and every limit holds{loss}"])
     if difference.high < -settings.margin:
         return Verdict("rejected", [interval, f"worse by more than {margin}"])

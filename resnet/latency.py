@@ -64,7 +64,7 @@ def paired_ratio(first: NDArray[np.float64], second: NDArray[np.float64]) -> Rat
 
 
 def _ranks_outside(rounds: int) -> int:
-    """How many order statistics to leave out at each end, for an interval that holds the median 95 % of the time."""
+    """How many order statistics lie outside, at each end, of the median's interval of 95 % or more."""
     rank, cases = 0, 1
     while 40 * (cases := cases + math.comb(rounds, rank + 1)) <= 2**rounds:
         rank += 1

@@ -20,12 +20,13 @@ SAMPLE = 100
 log = logging.getLogger(__name__)
 
 
-def fingerprint(images: NDArray[np.generic], labels: NDArray[np.integer]) -> str:
-    """Hash all labels, and a sample of the images, from the first to the last."""
-    sample = np.linspace(0, len(images) - 1, min(SAMPLE, len(images))).astype(int)
-    digest = hashlib.sha256(f"{images.dtype} {images.shape}".encode())
-    digest.update(labels.astype(np.int64).tobytes())
-    digest.update(images[sample].tobytes())
+def fingerprint(*arrays: NDArray[np.generic]) -> str:
+    """Hash labels, and of images a sample, from the first to the last."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        sample = np.linspace(0, len(array) - 1, min(SAMPLE, len(array))).astype(int)
+        digest.update(f"{array.dtype} {array.shape}".encode())
+        digest.update((array if array.ndim == 1 else array[sample]).tobytes())
     return digest.hexdigest()
 
 
@@ -147,6 +148,8 @@ class Checkpointing(keras.callbacks.Callback):
     def _restore(self, parts: dict[str, Part]) -> None:
         if parts["recipe"].values != _as_json(self.recipe):
             raise ValueError("the recipes differ")
+        if "data" not in parts:
+            raise ValueError("it was written by an older version")
         if parts["data"].values["sha256"] != self.data:
             raise ValueError("the images or labels differ")
         # Keras would make these at the first step, after the place where they are needed.

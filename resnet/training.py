@@ -24,6 +24,7 @@ from resnet.resuming import Checkpointing, RestOfEpoch, Start, fingerprint
 from resnet.sgd import SGD
 
 OPTIMIZERS = {"sgd": SGD, "muon": Muon}
+SOFTMAX = (keras.activations.softmax, keras.ops.softmax)
 
 Labelled = tuple[NDArray[np.uint8], NDArray[np.integer]]
 
@@ -48,7 +49,7 @@ def fit(
             "predictions", as that of `resnet.create` is. It is trained on the devices that it was built on, those
             of a `tf.distribute.MirroredStrategy` too.
         validation: Images and labels to measure on after every epoch.
-        checkpoints: Where the training is kept after every epoch.
+        checkpoints: Where the training is kept after every epoch; of images, a sample tells whose it is.
         tensorboard: A folder for TensorBoard's logs.
         callbacks: More of Keras' callbacks; a checkpoint holds the state of those that have `get_state`.
 
@@ -101,7 +102,11 @@ def fit(
             History(),
         ]
         if checkpoints is not None:
-            chosen.append(Checkpointing(checkpoints, start, steps, recipe, fingerprint(images, labels), chosen))
+            chosen.append(
+                Checkpointing(
+                    checkpoints, start, steps, recipe, fingerprint(images, labels, *(validation or ())), chosen
+                )
+            )
         return model.fit(
             feeding.endless(
                 functools.partial(training_batches, images, labels, classes, recipe, start.epoch, start.step)
@@ -129,10 +134,12 @@ def _check(
         raise ValueError("there are no images to train on")
     if validation is None and (recipe.keep == "best" or recipe.patience is not None):
         raise ValueError("keeping the best epoch and stopping early both need validation images, and there are none")
-    last = model.layers[-1]
-    if not (isinstance(last, keras.layers.Softmax) or getattr(last, "activation", None) is keras.activations.softmax):
+    last = end = model.layers[-1]
+    while isinstance(end, keras.Model):
+        end = end.layers[-1]
+    if not isinstance(end, keras.layers.Softmax) and getattr(end, "activation", None) not in SOFTMAX:
         raise ValueError(
-            f"the last layer, {last.name!r}, has no softmax; expected a probability for each of the classes"
+            f"the last layer, {end.name!r}, has no softmax; expected a probability for each of the classes"
         )
     if len(model.output_shape) != 2:
         raise ValueError(
@@ -155,8 +162,10 @@ def _check_labelled(which: str, images: NDArray[np.uint8], labels: NDArray[np.in
     if images.ndim != 4 or any(side not in (None, found) for side, found in zip(shape, images.shape[1:], strict=True)):
         raise ValueError(f"the {which}images are of shape {images.shape}; expected {(len(images), *shape)}")
     if np.issubdtype(images.dtype, np.floating) and len(images):
-        low, high = images[:100].min(), images[:100].max()
-        if low < 0 or high <= 1:
+        some = images[:: max(1, len(images) // 100)]
+        low, high = some.min(), some.max()
+        # Scaled to 1, or standardised.
+        if high <= 3:
             raise ValueError(
                 f"the {which}images lie within {low:g} and {high:g}; expected 0 to 255, best uint8: the network scales "
                 "them"

@@ -103,7 +103,7 @@ def write_results(
     found = {
         **scores(probabilities, labels, bins),
         "images": len(labels),
-        "groups": int(tested["group"].nunique()),
+        "clusters": int(cluster.max()) + 1,
         "intervals": bootstrap(
             scores_of_resamples(probabilities, labels), cluster, settings.bootstrap.resamples, level, seed
         ),

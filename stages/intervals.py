@@ -1,6 +1,7 @@
 """How far a measurement would move if other test images had been drawn."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,14 +11,15 @@ Counts = NDArray[np.int64]
 Statistics = dict[str, float]
 
 
-def clusters(groups: "pd.Series[str]") -> NDArray[np.int64]:
+def clusters(groups: "pd.Series[Any]") -> NDArray[np.int64]:
     """Number what is drawn as one: all images of a group, and each image that has none.
 
     Images of one group are alike, so that to draw them one by one would make intervals too narrow.
     """
-    alone = pd.Series([f"image\0{number}" for number in range(len(groups))], dtype=object)
-    named = "group\0" + groups.reset_index(drop=True).astype(object)
-    return pd.factorize(named.where(named.notna(), alone))[0]
+    numbers = pd.factorize(groups)[0]
+    alone = numbers < 0
+    numbers[alone] = numbers.max(initial=-1) + 1 + np.arange(alone.sum())
+    return numbers
 
 
 def bootstrap(

@@ -243,7 +243,7 @@ def test_images_that_look_different_are_warned_of(miniature):
     miniature.train(knows=range(350), mean=200.0)
     verdict = miniature.judge()
     assert verdict.outcome == "promoted"
-    assert verdict.reasons[-1] == "mind that the new images differ in brightness"
+    assert verdict.reasons[-1] == "mind that the images differ in brightness"
     assert [row["feature"] for row in verdict.numbers["drift"] if row["warning"]] == ["brightness"]
 
 

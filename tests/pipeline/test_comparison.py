@@ -269,7 +269,7 @@ def test_images_that_look_different_are_warned_of(miniature):
     miniature.train(knows=range(80), mean=200.0)
     page, found = miniature.compare("HEAD")
     assert [row["feature"] for row in found["drift"] if row["warning"]] == ["brightness"]
-    assert "The new images differ in brightness" in page.read_text()
+    assert "The images differ in brightness" in page.read_text()
 
 
 def test_times_come_from_the_logs_of_the_workspace_and_of_retrainings(miniature):

@@ -213,3 +213,8 @@ def test_the_checkpoints_of_another_training_are_refused(train, dark_and_bright,
     for others in ((images, 1 - labels), (255 - images, labels), (images[1:], labels[1:])):
         with pytest.raises(ValueError, match=r"\(the images or labels differ\)"):
             train(checkpoints=checkpoints, data=others)
+    older, newest = Checkpoints(tmp_path / "older"), checkpoints.newest()
+    del newest.parts["data"]
+    older.save(newest)
+    with pytest.raises(ValueError, match=r"\(it was written by an older version\)"):
+        train(checkpoints=older)

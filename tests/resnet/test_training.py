@@ -285,6 +285,24 @@ def test_a_model_that_would_learn_something_else_is_refused(dark_and_bright, end
         resnet.fit(model, *dark_and_bright, dataclasses.replace(QUICK, **changes))
 
 
+@pytest.mark.parametrize("end", ["within another", "of keras.ops", "a layer"])
+def test_a_softmax_is_found_wherever_it_is(dark_and_bright, end):
+    flat = [keras.Input((8, 8, 3)), keras.layers.Rescaling(1 / 255), keras.layers.Flatten()]
+    inner = keras.Sequential([keras.Input((192,)), keras.layers.Dense(2, "softmax")])
+    ends = {
+        "within another": [inner],
+        "of keras.ops": [keras.layers.Dense(2, keras.ops.softmax)],
+        "a layer": [keras.layers.Dense(2), keras.layers.Softmax()],
+    }
+    resnet.fit(keras.Sequential([*flat, *ends[end]]), *dark_and_bright, QUICK)
+
+
+def test_images_that_begin_with_many_black_ones_are_taken(linear, dark_and_bright):
+    images, labels = dark_and_bright
+    black = np.zeros((200, 8, 8, 3), np.float32)
+    resnet.fit(linear, np.concatenate([black, images]), np.concatenate([np.zeros(200, int), labels]), QUICK)
+
+
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [

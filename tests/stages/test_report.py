@@ -259,25 +259,29 @@ def test_with_few_mistakes_wilsons_interval_of_the_accuracy_is_told(reported):
     page, card = reported(wrong=2)
     assert "With so few mistakes the bootstrap's intervals are too narrow. Wilson's for the accuracy is 78.7" in page
     assert "With so few mistakes they are too narrow: Wilson's interval of the accuracy is 0.787 to 0.982." in card
-    for wrong in (0, 12):
-        assert not any(
-            "Wilson's interval of the acc" in text or "Wilson's for" in text for text in reported(wrong=wrong)
-        )
+    page, card = reported(wrong=0)
+    assert "By the rule of three" in page
+    assert "Wilson's interval of the accuracy is 0.886 to 1.0" in card
+    page, card = reported(wrong=12)
+    assert "Wilson's for" not in page
+    assert "Wilson's interval of the acc" not in card
 
 
 def test_intervals_of_images_in_groups_and_doubted_labels_are_told(results, settings):
     results()
     metrics = Path("metrics/evaluate.json")
     found = json.loads(metrics.read_text())
-    for groups, doubted, accuracy in ((0, 0, 0.9), (7, 3, 0.9), (7, 3, 0.3)):
-        write_json(metrics, found | {"groups": groups, "mislabelled": doubted, "accuracy": accuracy})
+    for clusters, doubted, accuracy in ((30, 0, 0.9), (7, 3, 0.9), (7, 3, 0.3)):
+        write_json(metrics, found | {"clusters": clusters, "mislabelled": doubted, "accuracy": accuracy})
         report.run(settings())
         page, card = Path("reports/report.html").read_text(), Path("reports/MODEL_CARD.md").read_text()
         assert (
             ("Images of one group are drawn together" in page)
             == ("of one group drawn together" in card)
-            == bool(groups)
+            == (clusters < 30)
         )
+        assert ("There are only 7 groups of test images: every interval is wide" in page) == (clusters < 30)
+        assert ("Wilson's for" in page) == ("Wilson's interval of the acc" in card) == (clusters == 30)
         assert ("- Of 3 test images the model doubts the label" in card) == (doubted and accuracy > 0.5)
         assert ("A model that learned next to nothing has no say in it." in page) == (accuracy < 0.5)
 

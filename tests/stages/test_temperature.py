@@ -47,5 +47,8 @@ def test_probabilities_of_exactly_zero_stay_finite():
 
 
 def test_of_a_split_without_mistakes_nothing_is_known():
-    probabilities = np.full((20, 2), 0.4) + 0.2 * np.eye(2)[np.arange(20) % 2]
-    assert fit_temperature(probabilities, np.arange(20) % 2) is None
+    certain = np.eye(2)[np.arange(20) % 2]
+    for probabilities in (certain, 0.4 + 0.2 * certain):
+        assert fit_temperature(probabilities, np.arange(20) % 2) is None
+        # Nor of one with mistakes alone, which no heat makes up for.
+        assert fit_temperature(probabilities, 1 - np.arange(20) % 2) is None
