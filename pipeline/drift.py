@@ -41,9 +41,8 @@ def _compared(former: pd.DataFrame, present: pd.DataFrame, which: str) -> Iterat
         # Of few images the approximation warns too often.
         test = ks_2samp(theirs, own, method="exact" if min(len(theirs), len(own)) < 10 else "asymp")
         yield name + which, theirs.mean(), own.mean(), float(test.statistic), float(test.pvalue)
-    counts = pd.DataFrame({"champion": former["label"].value_counts(), "new": present["label"].value_counts()}).fillna(
-        0
-    )
+    sides = {"champion": former["label"].value_counts(), "new": present["label"].value_counts()}
+    counts = pd.DataFrame(sides).fillna(0)
     shares = counts / counts.sum()
     widest = str((shares["new"] - shares["champion"]).abs().idxmax())
     own_counts, all_counts = counts["new"].to_numpy(int), counts.sum(axis=1).to_numpy(int)
