@@ -11,6 +11,7 @@ from stages.params import GateParams
 
 Outcome = Literal["promoted", "rejected", "undecided"]
 RESAMPLES = 10_000
+# Of fewer images that tell two models apart, the bootstrap makes intervals that are too narrow.
 FEW = 10
 NO_CHAMPION = "there is no champion yet, and every limit holds"
 
