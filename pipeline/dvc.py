@@ -16,7 +16,7 @@ from dvc.repo import Repo
 from dvc.stage import PipelineStage, Stage
 from dvc_data.index import DataIndexDirError
 
-from pipeline.errors import Busy, DvcFailed, GitFailed, PipelineError, StageFailed
+from pipeline.errors import Busy, DataLost, DvcFailed, GitFailed, PipelineError, StageFailed
 from pipeline.git import git
 from pipeline.processes import Say, supervised
 
@@ -24,6 +24,8 @@ Outcome = Literal["ran", "restored", "unchanged"]
 # What it has to say is in the exceptions and in the commands' own output.
 logging.getLogger("dvc").setLevel(logging.ERROR)
 BUSY = ("is being blocked by", "Unable to acquire lock")
+# A warning, with which `dvc push` succeeds.
+LOST = "do not exist neither locally nor on remote"
 
 
 @contextmanager
@@ -116,8 +118,8 @@ def reproduce(folder: Path, stage: str, say: Say, held: int | None = None) -> Ou
     return "ran" if any(line.startswith(did) for line in lines) else "unchanged"
 
 
-def run(folder: Path, arguments: list[str], say: Say, held: int | None = None) -> None:
-    """Run a dvc command that may take long.
+def run(folder: Path, arguments: list[str], say: Say, held: int | None = None) -> list[str]:
+    """Run a dvc command that may take long; return its lines.
 
     Raises:
         Busy: Another DVC command is at work.
@@ -128,6 +130,19 @@ def run(folder: Path, arguments: list[str], say: Say, held: int | None = None) -
         raise Busy(f"dvc {' '.join(arguments)} has to wait for another DVC command: {' '.join(lines[-2:])}")
     if status:
         raise DvcFailed(f"dvc {' '.join(arguments)} failed with status {status}: " + "\n".join(lines[-5:]))
+    return lines
+
+
+def push(folder: Path, say: Say, held: int | None = None) -> None:
+    """Push all that a checkout refers to.
+
+    Raises:
+        Busy: Another DVC command is at work.
+        DvcFailed: With its last lines.
+        DataLost: Not all of it was there to be pushed.
+    """
+    if any(LOST in line for line in run(folder, ["push"], say, held)):
+        raise DataLost("some of its data is neither in DVC's cache nor in its remote (python -m pipeline verify)")
 
 
 def metrics(folder: Path, revision: str | None = None) -> dict[str, Any]:

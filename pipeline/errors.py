@@ -19,6 +19,10 @@ class DvcFailed(PipelineError):
     """A dvc command did not do what it was asked; the message ends with its last lines."""
 
 
+class DataLost(PipelineError):
+    """Neither DVC's cache nor its remote has what a commit refers to; to try again would not bring it back."""
+
+
 class StageFailed(DvcFailed):
     """A stage of the pipeline failed; to run it again would fail again."""
 

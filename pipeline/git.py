@@ -30,6 +30,8 @@ def git(folder: Path, *arguments: str) -> str:
         cwd=folder,
         env=os.environ | {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"},
         stdin=subprocess.DEVNULL,
+        # Without a terminal, at which an ssh would ask for a password until somebody comes.
+        start_new_session=True,
         capture_output=True,
         text=True,
         errors="replace",

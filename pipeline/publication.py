@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pipeline import dvc
 from pipeline.checkout import checkout
-from pipeline.errors import PipelineError
+from pipeline.errors import DataLost, PipelineError
 from pipeline.git import commit_of, git
 from pipeline.processes import Say
 from pipeline.project import Project
@@ -52,7 +52,7 @@ class Publication:
         try:
             remote = self._remote()
             # The data first, so that nobody ever pulls a branch whose data is not there.
-            dvc.run(folder, ["push"], self.say, self.held)
+            dvc.push(folder, self.say, self.held)
             self._push(remote, f"refs/heads/{branch}")
         except PipelineError as error:
             raise type(error)(f"{error}; {stays}") from error
@@ -62,7 +62,11 @@ class Publication:
         """Push what an earlier run could not, and what a person has promoted or rolled back since."""
         for branch in self.waiting():
             with checkout(self.project, commit_of(self.project.main, branch), "publication") as folder:
-                self.publish(branch, folder)
+                try:
+                    self.publish(branch, folder)
+                except DataLost as error:
+                    # It may never come back, and others wait too.
+                    self.say(f"{error}, until it is deleted: git branch -D {branch}")
         self._push(self._remote())
 
     def _remote(self) -> str:
@@ -85,7 +89,7 @@ class Publication:
         """Push what a commit refers to; say which tags stay here where that fails, which holds nothing else up."""
         try:
             with checkout(self.project, commit, "registry") as folder:
-                dvc.run(folder, ["push"], self.say, self.held)
+                dvc.push(folder, self.say, self.held)
         except PipelineError as error:
             self.say(f"{' and '.join(tags)} stay here, and are tried again with the next run: {error}")
             return False

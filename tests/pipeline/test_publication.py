@@ -1,6 +1,9 @@
 """Retrainings are shared: data first, then branch and tags, and what could not be pushed is pushed later."""
 
+import os
+import pty
 import shutil
+import sys
 
 import pytest
 
@@ -105,6 +108,30 @@ def test_no_branch_is_pushed_whose_data_could_not_be(retrained):
     assert waiting(retrained) == [BRANCH]
 
 
+def test_no_branch_is_pushed_whose_data_is_lost_and_it_holds_nothing_up(retrained, capsys):
+    registry.promote(retrained.folder, "main")
+    retrained.retrain("2026-01-02T000000Z", 8)
+    retrained.stored("models/model.keras", BRANCH).unlink()
+    for branch in (BRANCH, "retrain/2026-01-02T000000Z"):
+        Publication(retrained.found, print).remember(branch)
+    Publication(retrained.found, print).publish_what_is_left()
+    assert f"{BRANCH} stays here, and is pushed with the next run, until it is deleted: " in capsys.readouterr().out
+    assert waiting(retrained) == [BRANCH]
+    assert pushed(retrained) == [
+        "refs/heads/retrain/2026-01-02T000000Z",
+        "refs/tags/model#champion#1",
+        "refs/tags/model@v0.0.1",
+    ]
+
+
+def test_a_version_whose_model_is_lost_stays(retrained, capsys):
+    registry.promote(retrained.folder, "main")
+    retrained.stored("models/model.keras").unlink()
+    publish(retrained)
+    assert pushed(retrained) == [f"refs/heads/{BRANCH}"]
+    assert "stay here, and are tried again with the next run: some of its data is neither" in capsys.readouterr().out
+
+
 def test_what_could_not_be_pushed_is_pushed_next_time(retrained):
     origin = retrained.folder.parent / "origin.git"
     origin.rename(origin.with_name("away.git"))
@@ -151,6 +178,26 @@ def test_a_number_that_another_machine_gave_to_its_own_model_is_told_of_and_noth
         "refs/tags/model@v0.0.1",
         "refs/tags/model@v0.0.2",
     ]
+
+
+def test_nobody_is_asked_for_a_password(shared, tmp_path):
+    """A ssh asks at the terminal, whatever its input is, and waits for ever where nobody sits."""
+    asks = tmp_path / "ssh"
+    asks.write_text("#!/bin/sh\n(: < /dev/tty) 2> /dev/null && echo it could ask >&2\nexit 1\n")
+    asks.chmod(0o755)
+    script = (
+        "from pathlib import Path; from pipeline.git import git; "
+        f"git(Path(), '-c', 'core.sshCommand={asks}', 'ls-remote', 'ssh://nobody/nothing')"
+    )
+    told = []
+
+    def read(terminal):
+        told.append(os.read(terminal, 1024))
+        return told[-1]
+
+    assert pty.spawn([sys.executable, "-c", script], read) != 0
+    assert b"GitFailed" in b"".join(told)
+    assert b"it could ask" not in b"".join(told)
 
 
 def test_without_a_git_remote_the_result_stays_and_it_is_said_what_to_do(small):
