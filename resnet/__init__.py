@@ -76,7 +76,7 @@ _CONSTRUCTORS = {
 
 def __getattr__(name: str) -> Any:
     if name in _CONSTRUCTORS:
-        return functools.partial(__getattr__("create"), _CONSTRUCTORS[name])
+        return functools.partial(importlib.import_module("resnet.applications").application, _CONSTRUCTORS[name])
     if name in _HOMES:
         return getattr(importlib.import_module(f"resnet.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'resnet' has no attribute {name!r}")

@@ -3,8 +3,10 @@
 import argparse
 import io
 import os
+import signal
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 
 from resnet import garbage
 from resnet.commands import export_model, list_architectures, predict_images, time_models
@@ -55,7 +57,11 @@ def check_backend(name: str) -> None:
     """
     if name and name not in BACKENDS:
         raise BadInput(f"KERAS_BACKEND is {name!r}; expected {', '.join(BACKENDS)}, or nothing, which is tensorflow")
+    if name and find_spec(name) is None:
+        raise BadInput(f"KERAS_BACKEND is {name!r}, which is not installed; pip install {name}, or unset it")
 
 
 if __name__ == "__main__":
+    # As an exception, so that what is half written is cleared away.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     sys.exit(main())

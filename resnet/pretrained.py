@@ -40,18 +40,31 @@ def start_from_imagenet(model: keras.Model) -> None:
     Raises:
         BadInput: There is none for it, it cannot be downloaded, or the network has another stem, shortcut or width.
     """
-    if model.name not in IMAGENET_WEIGHTS:
-        raise BadInput(f"keras.applications has no {model.name}; it has {', '.join(IMAGENET_WEIGHTS)}")
-    name = model.name.replace("resnet", "ResNet").replace("v2", "V2")
+    _give(model, [*_of_imagenet(model.name, include_top=False), *_head(model)], "imagenet")
+
+
+def whole_from_imagenet(model: keras.Model) -> None:
+    """Give a network of ImageNet's classes, or one without top, all weights that keras.applications has for it.
+
+    Raises:
+        BadInput: As for `start_from_imagenet`.
+    """
+    _give(model, _of_imagenet(model.name, include_top=model.architecture.include_top), "imagenet")
+
+
+def _of_imagenet(name: str, *, include_top: bool) -> Weights:
+    if name not in IMAGENET_WEIGHTS:
+        raise BadInput(f"keras.applications has no {name}; it has {', '.join(IMAGENET_WEIGHTS)}")
+    constructor = getattr(keras.applications, name.replace("resnet", "ResNet").replace("v2", "V2"))
     try:
-        theirs = getattr(keras.applications, name)(weights="imagenet", include_top=False)
+        weights: Weights = constructor(weights="imagenet", include_top=include_top).get_weights()
     except Exception as error:  # Keras raises plain Exception when a download fails
         home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
         raise BadInput(
-            f"the ImageNet weights of {model.name} cannot be loaded ({error}); without network, save that file in "
+            f"the ImageNet weights of {name} cannot be loaded ({error}); without network, save that file in "
             f"{home / 'models'}, or start from a .keras file"
         ) from error
-    _give(model, [*theirs.get_weights(), *_head(model)], "imagenet")
+    return weights
 
 
 def _head(model: keras.Model) -> Weights:

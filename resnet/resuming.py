@@ -15,18 +15,22 @@ from resnet.callbacks import finite
 from resnet.checkpoints import Arrays, Checkpoint, Checkpoints, Part
 from resnet.recipe import Recipe
 
-# So many images tell a set from others; to read all of a large one takes minutes.
+# So many images tell a set from others, of which there may be more than memory holds.
 SAMPLE = 100
 log = logging.getLogger(__name__)
 
 
 def fingerprint(*arrays: NDArray[np.generic]) -> str:
-    """Hash labels, and of images a sample, from the first to the last."""
+    """Hash labels, and of images a sample, from the first to the last.
+
+    Labels are the same in integers of any type; images of another type are rounded otherwise, and end with other bits.
+    """
     digest = hashlib.sha256()
     for array in arrays:
         sample = np.linspace(0, len(array) - 1, min(SAMPLE, len(array))).astype(int)
-        digest.update(f"{array.dtype} {array.shape}".encode())
-        digest.update((array if array.ndim == 1 else array[sample]).tobytes())
+        hashed = array.astype(np.int64) if array.ndim == 1 else array[sample]
+        digest.update(f"{hashed.dtype} {array.shape}".encode())
+        digest.update(hashed.tobytes())
     return digest.hexdigest()
 
 

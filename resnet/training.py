@@ -22,6 +22,7 @@ from resnet.muon import Muon
 from resnet.recipe import Recipe
 from resnet.resuming import Checkpointing, RestOfEpoch, Start, fingerprint
 from resnet.sgd import SGD
+from resnet.views import one_view
 
 OPTIMIZERS = {"sgd": SGD, "muon": Muon}
 SOFTMAX = (keras.activations.softmax, keras.ops.softmax)
@@ -138,8 +139,9 @@ def _check(
     while isinstance(end, keras.Model):
         end = end.layers[-1]
     if not isinstance(end, keras.layers.Softmax) and getattr(end, "activation", None) not in SOFTMAX:
+        hint = "; of a model of two views train resnet.one_view(model)" if one_view(model) is not model else ""
         raise ValueError(
-            f"the last layer, {end.name!r}, has no softmax; expected a probability for each of the classes"
+            f"the last layer, {end.name!r}, has no softmax; expected a probability for each of the classes{hint}"
         )
     if len(model.output_shape) != 2:
         raise ValueError(

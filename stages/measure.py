@@ -78,9 +78,8 @@ def perceptual_hashes(pixels: NDArray[np.uint8]) -> list[str]:
     if side != HASH_IMAGE_SIDE:
         small = (HASH_IMAGE_SIDE, HASH_IMAGE_SIDE)
         grey = np.stack([np.asarray(Image.fromarray(image).resize(small)) for image in grey])
-    frequencies = fft.dctn(grey.astype(np.float32), axes=(1, 2))[:, :HASH_FREQUENCIES, :HASH_FREQUENCIES].reshape(
-        len(grey), -1
-    )
+    lowest = fft.dctn(grey.astype(np.float32), axes=(1, 2))[:, :HASH_FREQUENCIES, :HASH_FREQUENCIES]
+    frequencies = lowest.reshape(count, -1)
     bits = frequencies > np.median(frequencies, axis=1, keepdims=True)
     return [row.tobytes().hex() for row in np.packbits(bits, axis=1)]
 

@@ -105,8 +105,11 @@ def check_entries(entries: list[Entry], data: DataParams) -> list[str]:
         raise BadInput(f"the class {undrawable[0]!r} of {data.path} has a control character in its name; rename it")
     labels = pd.Series([entry.label for entry in entries])
     given = pd.Series([entry.split or "" for entry in entries])
-    if not data.test_fraction and not (given == TEST).any():
+    lacks_test = not (given == TEST).any()
+    if lacks_test and not data.test_fraction:
         raise BadInput(f"{data.path} has no test images, and data.test_fraction is 0; raise it, or give a test split")
+    if lacks_test and not (given == "").any():
+        raise BadInput(f"{data.path} gives each image a split, and none is test; make some test, or leave it empty")
     groups = pd.Series([entry.group for entry in entries], dtype=object).dropna()
     splits = given[groups.index].groupby(groups).nunique()
     if (splits > 1).any():
@@ -114,11 +117,8 @@ def check_entries(entries: list[Entry], data: DataParams) -> list[str]:
     unseen = sorted(set(labels[given == TEST]) - set(labels[given != TEST]))
     if unseen:
         raise BadInput(f"{data.path} has the label {unseen[0]!r} in test but not in train; a model cannot know it")
-    drawn = (
-        1
-        + bool(data.test_fraction and not (given == TEST).any())
-        + bool(data.validation_fraction and not (given == VALIDATION).any())
-    )
+    lacks_validation = bool(data.validation_fraction) and not (given == VALIDATION).any()
+    drawn = 1 + lacks_test + lacks_validation
     counts = labels[given.isin(["", TRAIN])].value_counts().reindex(classes, fill_value=0)
     if counts.min() < drawn:
         scarce = str(counts.idxmin())

@@ -4,6 +4,7 @@ import hashlib
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 SPLITS = (TRAIN, VALIDATION, TEST)
+ALSO_CALLED = {"val": VALIDATION, "valid": VALIDATION}
 
 
 def place(seed: int, key: str, validation_fraction: float, test_fraction: float) -> str:

@@ -9,10 +9,10 @@ from resnet.walking import files_below
 from stages.errors import BadInput
 from stages.sources.links import leads_out
 from stages.sources.source import Entry
-from stages.splits import SPLITS, TEST, TRAIN
+from stages.splits import ALSO_CALLED, SPLITS, TEST, TRAIN
 
 # Folders of these names beside each other are splits, and no classes.
-_LIKE_SPLITS = {*SPLITS, "training", "testing", "val", "valid", "dev", "eval"}
+_LIKE_SPLITS = {*SPLITS, *ALSO_CALLED, "training", "testing", "dev", "eval"}
 
 
 def read_folder(root: Path) -> list[Entry]:
@@ -43,21 +43,25 @@ def read_folder(root: Path) -> list[Entry]:
 
 
 def _are_splits(root: Path, folders: list[Path]) -> bool:
-    names = {folder.name for folder in folders}
+    names = {_split_of(folder) for folder in folders}
     alike = {folder for folder in folders if folder.name.lower() in _LIKE_SPLITS}
     if not (len(alike) == len(folders) or {TRAIN, TEST} <= names) or not any(_folders(folder) for folder in alike):
         return False
-    if not {TRAIN, TEST} <= names or not names <= set(SPLITS):
+    if not {TRAIN, TEST} <= names or not names <= set(SPLITS) or len(names) < len(folders):
         found = ", ".join(f"{folder.name}/" for folder in folders)
         raise BadInput(
-            f"{root} has {found}; expected train/ and test/, validation/ if you like and nothing else, "
+            f"{root} has {found}; expected train/ and test/, validation/ or val/ if you like and nothing else, "
             "or class folders directly"
         )
     return True
 
 
+def _split_of(folder: Path) -> str:
+    return ALSO_CALLED.get(folder.name, folder.name)
+
+
 def _entries(class_folder: Path, root: Path, below_split: bool) -> Iterator[Entry]:
-    split = class_folder.parent.name if below_split else None
+    split = _split_of(class_folder.parent) if below_split else None
     # `relative_to` takes as long as to read the file.
     start = len(str(root / "x")) - 1
     for file in files_below(class_folder, no_picture):

@@ -10,7 +10,7 @@ from stages.errors import BadInput
 from stages.sources.links import leads_out
 from stages.sources.source import UNDRAWABLE, Entry
 from stages.sources.table import read_table
-from stages.splits import SPLITS
+from stages.splits import ALSO_CALLED, SPLITS
 
 INFINITE = (float("inf"), float("-inf"))
 OWN = ("path", "label", "split", "group")
@@ -28,6 +28,7 @@ def read_manifest(table: Path, root: Path) -> list[Entry]:
     rows = _drawable(table, read_table(table))
     _refuse(table, "have no label", rows[rows["label"].str.strip() == ""])
     if "split" in rows:
+        rows["split"] = rows["split"].replace(ALSO_CALLED)
         wrong = rows[~rows["split"].isin(["", *SPLITS])]
         _refuse(table, f"have a split other than {', '.join(SPLITS)} or nothing", wrong, "split")
     folder = root.resolve()

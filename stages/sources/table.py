@@ -33,6 +33,8 @@ def read_table(table: Path) -> pd.DataFrame:
     read = _read_csv if table.suffix.lower() == ".csv" else _read_parquet
     try:
         return read(table)
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{table} is not text in UTF-8; save it as such (spreadsheets call it CSV UTF-8)") from error
     except (OSError, ValueError, TypeError, MemoryError, csv.Error, pa.ArrowException) as error:
         raise BadInput(f"{table} cannot be read as a table: {legible(str(error), _LONGEST_REASON)}") from error
 

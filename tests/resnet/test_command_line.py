@@ -236,6 +236,13 @@ def test_a_backend_that_keras_does_not_have_is_refused(predict, monkeypatch):
     ]
 
 
+def test_a_backend_that_is_not_installed_is_refused(predict, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "openvino")
+    status, lines, errors = predict("one.png")
+    assert (status, lines) == (1, [])
+    assert errors == ["resnet: KERAS_BACKEND is 'openvino', which is not installed; pip install openvino, or unset it"]
+
+
 def test_ctrl_c_is_told_and_exit_130(predict, monkeypatch):
     def interrupted(_):
         os.kill(os.getpid(), signal.SIGINT)

@@ -1,6 +1,8 @@
 import dataclasses
 import json
 import os
+import runpy
+import signal
 import subprocess
 import sys
 import zipfile
@@ -122,6 +124,27 @@ def test_an_export_that_answers_otherwise_is_not_put_in_place(classifiers, tmp_p
         exporting.export(right, "onnx", path, photos)
     assert [file.name for file in tmp_path.iterdir()] == ["model.onnx"]
     assert path.read_text() == "the former one"
+
+
+def test_an_export_that_is_asked_to_end_leaves_nothing_half_written(models, photos, tmp_path, monkeypatch):
+    def half(_, new):
+        new.write_text("half")
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setitem(exporting.FORMATS, "onnx", dataclasses.replace(exporting.FORMATS["onnx"], write=half))
+    Image.fromarray(photos[0]).save(tmp_path / "photo.png")
+    out = tmp_path / "exports/model.onnx"
+    command = ["export", "--model", str(models[0] / "resnet20.keras"), "--format", "onnx", "--out", str(out)]
+    monkeypatch.setattr(sys, "argv", ["resnet", *command, "--images", str(tmp_path / "photo.png")])
+    monkeypatch.delitem(sys.modules, "resnet.__main__")
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    try:
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_module("resnet", run_name="__main__")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert ended.value.code == 143
+    assert list(out.parent.iterdir()) == []
 
 
 def test_answers_that_are_no_numbers_are_not_put_in_place(tiny, tmp_path, photos):

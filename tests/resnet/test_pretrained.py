@@ -10,6 +10,7 @@ import resnet
 from resnet import pretrained
 from resnet.errors import BadInput
 
+OURS = "resnet50v2"
 # Of Keras, when it writes a file.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 
@@ -63,27 +64,57 @@ def test_weights_of_another_network_shortcut_or_width_are_refused(former, tiny):
             np.testing.assert_array_equal(own, given)
 
 
-def test_the_weights_that_keras_has_downloaded_are_taken_and_the_head_is_new(tmp_path, monkeypatch):
-    """A file of random weights where Keras looks for the one that it once downloaded, under its hash."""
-    ours = "resnet50v2"
-    kin = keras.applications.ResNet50V2(weights=None, include_top=False)
+@pytest.fixture(scope="module")
+def downloaded(tmp_path_factory):
+    """Files of random weights where Keras looks for those of ResNet50V2 that it once downloaded, under their hashes."""
+    home = tmp_path_factory.mktemp("keras")
+    (home / "models").mkdir()
+    whole = keras.applications.ResNet50V2(weights=None)
     draw = np.random.default_rng(0)
-    kin.set_weights([draw.uniform(0.01, 0.03, weight.shape).astype(np.float32) for weight in kin.get_weights()])
-    (tmp_path / "models").mkdir()
-    file = tmp_path / "models" / f"{ours}_weights_tf_dim_ordering_tf_kernels_notop.h5"
-    with h5py.File(file, "w") as written:
-        legacy_h5_format.save_weights_to_hdf5_group(written, kin)
-    hashes = keras.src.applications.resnet.WEIGHTS_HASHES
-    monkeypatch.setitem(hashes, ours, (None, hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest()))
-    monkeypatch.setattr(keras.src.utils.file_utils.config, "keras_home", lambda: str(tmp_path))
-    model = resnet.create(ours, input_shape=(64, 64, 3), classes=3)
+    whole.set_weights([draw.uniform(0.01, 0.03, weight.shape).astype(np.float32) for weight in whole.get_weights()])
+    body = keras.Model(whole.input, whole.get_layer("post_relu").output)
+    hashes = []
+    for model, end in ((whole, ""), (body, "_notop")):
+        file = home / "models" / f"{OURS}_weights_tf_dim_ordering_tf_kernels{end}.h5"
+        with h5py.File(file, "w") as written:
+            legacy_h5_format.save_weights_to_hdf5_group(written, model)
+        hashes.append(hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(keras.src.applications.resnet.WEIGHTS_HASHES, OURS, tuple(hashes))
+        patch.setattr(keras.src.utils.file_utils.config, "keras_home", lambda: str(home))
+        yield whole.get_weights()
+
+
+def test_the_weights_that_keras_has_downloaded_are_taken_and_the_head_is_new(downloaded):
+    model = resnet.create(OURS, input_shape=(64, 64, 3), classes=3)
     head = model.get_weights()[-2:]
     pretrained.start_from_imagenet(model)
-    for own, given in zip(model.get_weights(), [*kin.get_weights(), *head], strict=True):
+    for own, given in zip(model.get_weights(), [*downloaded[:-2], *head], strict=True):
         np.testing.assert_array_equal(own, given)
-    small = resnet.create(ours, input_shape=(32, 32, 3), classes=3)
+    small = resnet.create(OURS, input_shape=(32, 32, 3), classes=3)
     with pytest.raises(BadInput, match="ImageNet's weights need the large one"):
         pretrained.start_from_imagenet(small)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "new"),
+    [
+        pytest.param({}, 0, id="of 1,000 classes"),
+        pytest.param({"input_shape": (64, 64, 3), "classes": 6}, 2, id="with a head of its own"),
+        pytest.param({"include_top": False, "pooling": "avg"}, 0, id="without top"),
+    ],
+)
+def test_a_network_takes_imagenets_weights_as_those_of_keras_do(downloaded, arguments, new):
+    weights = resnet.ResNet50V2(weights="imagenet", **arguments).get_weights()
+    given = downloaded if not arguments else downloaded[:-2]
+    assert len(weights) == len(given) + new
+    for own, theirs in zip(weights, given, strict=False):
+        np.testing.assert_array_equal(own, theirs)
+
+
+def test_other_weights_than_imagenets_are_no_argument():
+    with pytest.raises(ValueError, match=r"weights is 'cifar'; expected None or 'imagenet'; .*: resnet.load"):
+        resnet.ResNet50V2(weights="cifar")
 
 
 def test_a_network_that_keras_has_no_weights_of_is_refused(tiny):

@@ -202,6 +202,13 @@ def test_callbacks_without_a_state_may_come_and_go(train, uninterrupted, tmp_pat
     assert train(checkpoints=Checkpoints(tmp_path)) == uninterrupted()
 
 
+def test_the_same_labels_of_another_type_are_taken_up(train, uninterrupted, dark_and_bright, tmp_path):
+    with pytest.raises(Killed):
+        train(checkpoints=Checkpoints(tmp_path), kill=STEPS + 1)
+    images, labels = dark_and_bright
+    assert train(checkpoints=Checkpoints(tmp_path), data=(images, labels.astype(np.int16))) == uninterrupted()
+
+
 def test_the_checkpoints_of_another_training_are_refused(train, dark_and_bright, tmp_path):
     checkpoints = Checkpoints(tmp_path)
     train(checkpoints=checkpoints)
@@ -210,7 +217,7 @@ def test_the_checkpoints_of_another_training_are_refused(train, dark_and_bright,
     ):
         train(dataclasses.replace(RECIPE, learning_rate=0.1), checkpoints=checkpoints)
     images, labels = dark_and_bright
-    for others in ((images, 1 - labels), (255 - images, labels), (images[1:], labels[1:])):
+    for others in ((images, 1 - labels), (255 - images, labels), (images[1:], labels[1:]), (images.tolist(), labels)):
         with pytest.raises(ValueError, match=r"\(the images or labels differ\)"):
             train(checkpoints=checkpoints, data=others)
     older, newest = Checkpoints(tmp_path / "older"), checkpoints.newest()

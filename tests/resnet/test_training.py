@@ -285,6 +285,11 @@ def test_a_model_that_would_learn_something_else_is_refused(dark_and_bright, end
         resnet.fit(model, *dark_and_bright, dataclasses.replace(QUICK, **changes))
 
 
+def test_of_two_views_the_one_that_can_be_trained_is_named(tiny, dark_and_bright):
+    with pytest.raises(ValueError, match=r"of a model of two views train resnet.one_view\(model\)"):
+        resnet.fit(resnet.two_views(tiny("resnet10")), *dark_and_bright, QUICK)
+
+
 @pytest.mark.parametrize("end", ["within another", "of keras.ops", "a layer"])
 def test_a_softmax_is_found_wherever_it_is(dark_and_bright, end):
     flat = [keras.Input((8, 8, 3)), keras.layers.Rescaling(1 / 255), keras.layers.Flatten()]

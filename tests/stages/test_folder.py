@@ -42,6 +42,12 @@ def test_folders_of_splits_keep_what_was_given(tree, splits):
     )
 
 
+@pytest.mark.parametrize("name", ["val", "valid"])
+def test_validation_may_be_called_as_others_call_it(tree, name):
+    root = tree(*(f"{folder}/{label}/a.png" for folder in ("train", name, "test") for label in ("cat", "dog")))
+    assert (f"{name}/cat/a.png", "cat", "validation") in listed(root)
+
+
 def test_images_may_lie_deeper_in_their_class(tree):
     root = tree("cat/2024/may/a.png", "cat/b.png", "cat/a.png/c.png", "dog/a.png")
     assert [path for path, label, _ in listed(root) if label == "cat"] == [
@@ -134,8 +140,9 @@ def test_a_link_to_a_folder_within_a_class_is_not_passed_over_in_silence(tree):
         ["train"],
         ["test"],
         ["train", "validation"],
-        ["train", "val", "test"],
-        ["train", "valid"],
+        ["train", "validation", "val", "test"],
+        ["train", "val"],
+        ["train", "dev", "test"],
         ["Train", "Test"],
         ["training", "testing"],
         ["train", "test", "extra"],

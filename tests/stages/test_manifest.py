@@ -49,6 +49,12 @@ def test_a_table_names_images_labels_splits_and_groups(here, listed, name, optio
     ]
 
 
+@pytest.mark.parametrize("name", ["val", "valid"])
+def test_validation_may_be_called_as_others_call_it(listed, name):
+    entries = listed(ROWS | {"split": ["test", name, "train"]})
+    assert [entry.split for entry in entries] == ["test", "validation", "train"]
+
+
 @pytest.mark.parametrize(
     ("labels", "expected"),
     [
@@ -112,7 +118,8 @@ def test_a_csv_may_be_written_in_these_ways(listed, content):
         (b"Path,label\na.png,cat\n", ["has the columns Path, label,", "lacks path", "expected path, label and"]),
         (b"path\na.png\n", ["lacks label"]),
         (b"", ["cannot be read as a table"]),
-        ("path,label\na.png,Käfer\n".encode("latin-1"), ["cannot be read as a table", "utf-8"]),
+        ("path,label\na.png,Käfer\n".encode("latin-1"), ["table.csv is not text in UTF-8; save it as such"]),
+        ("path,label\na.png,cat\n".encode("utf-16"), ["is not text in UTF-8"]),
         (b'path,label\n"a.png,cat\n', ["cannot be read as a table", "unexpected end of data"]),
         (b"path,label\na.png,cat\na.png,cat,x,y\n", ["cannot be read as a table", "line 3"]),
         (

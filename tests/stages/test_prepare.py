@@ -213,6 +213,11 @@ def test_three_given_splits_are_kept_as_they_are(photos, prepared, fraction):
     assert list(manifest["split"]) == list(manifest["path"].str.split("/").str[0])
 
 
+def test_a_table_in_which_no_image_can_become_a_test_image_is_refused_before_one_is_decoded(table, prepared):
+    with pytest.raises(BadInput, match="gives each image a split, and none is test; make some test, or leave it empty"):
+        prepared(**{"data.path": table(split=["train", "validation"] * 15), "data.test_fraction": 0.2})
+
+
 def test_rows_without_a_split_are_drawn_beside_those_that_have_one(table, prepared):
     given = ["test", "test", "train", "train", *[""] * 11] * 2
     manifest = prepared(**{"data.path": table(split=given), "data.validation_fraction": 0.0})
