@@ -66,7 +66,7 @@ class Publication:
                     self.publish(branch, folder)
                 except DataLost as error:
                     # It may never come back, and others wait too.
-                    self.say(f"{error}, until it is deleted: git branch -D {branch}")
+                    self.say(f"{error}; if it cannot be brought back: git branch -D {branch}")
         self._push(self._remote())
 
     def _remote(self) -> str:

@@ -115,7 +115,8 @@ def test_no_branch_is_pushed_whose_data_is_lost_and_it_holds_nothing_up(retraine
     for branch in (BRANCH, "retrain/2026-01-02T000000Z"):
         Publication(retrained.found, print).remember(branch)
     Publication(retrained.found, print).publish_what_is_left()
-    assert f"{BRANCH} stays here, and is pushed with the next run, until it is deleted: " in capsys.readouterr().out
+    said = f"{BRANCH} stays here, and is pushed with the next run; if it cannot be brought back: git branch -D {BRANCH}"
+    assert said in capsys.readouterr().out
     assert waiting(retrained) == [BRANCH]
     assert pushed(retrained) == [
         "refs/heads/retrain/2026-01-02T000000Z",
