@@ -1,7 +1,7 @@
 """The arguments of the stages.
 
 A stage reads them before it imports its libraries, which takes seconds: `--help` and a wrong argument are answered
-at once, and what the imports make is not searched for garbage over and over.
+at once, what the imports make is not searched for garbage over and over, and code that is edited meanwhile is noticed.
 """
 
 import argparse
@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 
 from resnet import garbage
+from stages import code_at_start
 
 PARAMS = Path("params.yaml")
 MODEL = Path("models/model.keras")
@@ -31,6 +32,8 @@ def read_of_evaluate(description: str | None) -> argparse.Namespace:
 
 
 def _read(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    if not code_at_start.seen:
+        code_at_start.look()
     garbage.search_rarely()
     sys.excepthook = _tell
     return parser.parse_args()

@@ -9,6 +9,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 HASH_BITS = 64
+# Of 255, in the mean of a channel: several times what encoding a picture anew changes.
+MOST_COLOR_DIFFERENCE = 8
 
 
 def same_file(sha256: pd.Series) -> NDArray[np.int64]:
@@ -35,6 +37,23 @@ def same_picture(perceptual_hash: pd.Series, distance: int) -> NDArray[np.int64]
     linked = coo_array((np.ones(len(first), np.int8), (first, second)), shape=(len(values), len(values)))
     _, of_code = connected_components(linked, directed=False)
     return of_code[of_image].astype(np.int64)
+
+
+def same_colors(picture: NDArray[np.int64], mean_color: pd.Series) -> NDArray[np.int64]:
+    """Number the images anew, so that those of one picture share a number only where their colours are about the same.
+
+    A perceptual hash knows no colours: by it a red button is the same picture as a green one. Chains count as one.
+
+    Shapes:
+        (N,) of numbers and (N,) of `rrggbb` in hexadecimal to (N,).
+    """
+    for channel in (slice(0, 2), slice(2, 4), slice(4, 6)):
+        value = np.array([int(color[channel], 16) for color in mean_color], np.int64)
+        order = np.lexsort((value, picture))
+        apart = (np.diff(picture[order]) > 0) | (np.diff(value[order]) > MOST_COLOR_DIFFERENCE)
+        picture = np.zeros_like(picture)
+        picture[order[1:]] = apart.cumsum()
+    return picture
 
 
 def _near_pairs(values: NDArray[np.uint64], distance: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -4,13 +4,13 @@ DVC hashes the dependencies after the stage, so it would record what was edited 
 """
 
 import contextlib
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from resnet.walking import files_below
+from stages import code_at_start
 from stages.errors import BadInput
 from stages.params import read_yaml
 
@@ -38,6 +38,8 @@ def unchanged(address: str) -> Iterator[None]:
         yield
         return
     before = dependencies(address)
+    # What has been imported may have been edited since.
+    before |= {file: status for file, status in code_at_start.seen.items() if file in before}
     yield
     after = dependencies(address)
     changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
@@ -57,7 +59,7 @@ def dependencies(address: str) -> Seen:
     for dep in stage.get("deps", []):
         path = Path(_REFERENCE.sub(lambda found: str(_value(params, *found[1].split("."))), dep))
         files = (file.path for file in files_below(path, _IGNORED.__eq__)) if path.is_dir() else [str(path)]
-        seen |= {file: status for file in files if (status := _status(file))}
+        seen |= {file: status for file in files if (status := code_at_start.status_of(file))}
     return seen
 
 
@@ -66,11 +68,3 @@ def _value(content: Any, *keys: str) -> Any:
     for key in keys:
         content = content.get(key) if isinstance(content, dict) else None
     return content
-
-
-def _status(file: str) -> tuple[int, int, int] | None:
-    try:
-        status = os.stat(file)
-    except OSError:
-        return None  # a link that leads nowhere, or what was removed meanwhile
-    return status.st_size, status.st_mtime_ns, status.st_ino

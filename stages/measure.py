@@ -26,6 +26,7 @@ class Measurement:
     Attributes:
         bytes: Of the file, or of the pixels where there is none.
         perceptual_hash: 64 bits, see `perceptual_hashes`.
+        mean_color: Of the prepared pixels, as `rrggbb` in hexadecimal.
         mean, std: Brightness and contrast of the prepared pixels, 0 to 255.
     """
 
@@ -36,6 +37,7 @@ class Measurement:
     channels: int | None = None
     format: str | None = None
     perceptual_hash: str | None = None
+    mean_color: str | None = None
     mean: float | None = None
     std: float | None = None
     error: str | None = None
@@ -59,8 +61,10 @@ def measure(images: list[RawImage], size: int) -> tuple[list[dict[str, Any]], ND
     pixels = np.stack(decoded)
     good = [row for row in rows if row["error"] is None]
     flat = pixels.reshape(len(pixels), -1).astype(np.float64)
-    for row, mean, std, code in zip(good, flat.mean(axis=1), flat.std(axis=1), perceptual_hashes(pixels), strict=True):
-        row |= {"mean": float(mean), "std": float(std), "perceptual_hash": code}
+    colors = pixels.mean(axis=(1, 2)).round().astype(np.uint8)
+    measured = zip(good, flat.mean(axis=1), flat.std(axis=1), perceptual_hashes(pixels), colors, strict=True)
+    for row, mean, std, code, color in measured:
+        row |= {"mean": float(mean), "std": float(std), "perceptual_hash": code, "mean_color": color.tobytes().hex()}
     return rows, pixels
 
 

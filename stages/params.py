@@ -23,6 +23,10 @@ def _without_nul(text: str) -> str:
     return text
 
 
+def _known_network(name: str) -> str:
+    return variant(name).name
+
+
 Text = Annotated[str, Field(min_length=1), AfterValidator(_without_nul)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -144,18 +148,13 @@ class ValidateParams(Section):
 class ModelParams(Section):
     """The network."""
 
-    name: str
+    name: Annotated[str, AfterValidator(_known_network)]
     shortcut: Shortcut | None
     stem: Stem | None
     width: Annotated[float, Field(gt=0)]
     two_views: bool
     weights: Text | None
     weights_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None
-
-    @model_validator(mode="after")
-    def _exists(self) -> Self:
-        variant(self.name)
-        return self
 
     @model_validator(mode="after")
     def _starts_from_what_is_known(self) -> Self:
@@ -200,7 +199,7 @@ class TrainParams(Section):
     patience: Positive | None
     keep: Literal["last", "best"]
     precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
-    jit: Literal["auto"] | bool
+    jit: Literal["auto", True, False]
     rematerialize: bool
     deterministic: bool
     device: Literal["cpu", "gpu"]
@@ -304,7 +303,10 @@ class Params(Section):
                 f"data.image_size is {size}, and {row.name} needs images of {row.minimum_size} pixels or more; "
                 "raise data.image_size or choose a network of the CIFAR family (python -m resnet list)"
             )
-        widened(row, self.model.width)
+        try:
+            widened(row, self.model.width)
+        except ValueError as error:
+            raise ValueError(f"model.{error}") from error
         if self.train.crop_padding >= size:
             raise ValueError(
                 f"train.crop_padding is {self.train.crop_padding}; it must be below data.image_size, {size}"
@@ -395,10 +397,12 @@ def _sentence(detail: ErrorDetails) -> str:
             near = difflib.get_close_matches(location[-1], _keys_beside(location), n=1)
             return f"unknown key {key}" + (f" (did you mean {near[0]}?)" if near else "; remove it")
         case "missing":
-            return f"{key} is missing"
+            return f"{key} is missing; write it into the file (git diff shows what was taken out)"
         case "value_error":
             reason = legible(str(detail["ctx"]["error"]), _LONGEST_REASON)
-            return f"{key}: {reason}" if key else reason
+            # What is wrong with a section begins with one of its keys.
+            between = "." if isinstance(detail["input"], dict) else ": "
+            return f"{key}{between}{reason}" if key else reason
         case "model_type":
             return f"{key} must be a mapping of keys, but is {_shown(detail['input'])}"
         case "string_too_short" | "too_short":

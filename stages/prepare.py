@@ -48,6 +48,7 @@ COLUMNS = {
     "bytes": "int64",
     "sha256": "string",
     "perceptual_hash": "string",
+    "mean_color": "string",
     "mean": "float64",
     "std": "float64",
     "error": "string",
@@ -117,8 +118,7 @@ def check_entries(entries: list[Entry], data: DataParams) -> list[str]:
     unseen = sorted(set(labels[given == TEST]) - set(labels[given != TEST]))
     if unseen:
         raise BadInput(f"{data.path} has the label {unseen[0]!r} in test but not in train; a model cannot know it")
-    lacks_validation = bool(data.validation_fraction) and not (given == VALIDATION).any()
-    drawn = 1 + lacks_test + lacks_validation
+    drawn = 1 + lacks_test + bool(validation_share(entries, data))
     counts = labels[given.isin(["", TRAIN])].value_counts().reindex(classes, fill_value=0)
     if counts.min() < drawn:
         scarce = str(counts.idxmin())
@@ -132,7 +132,7 @@ def check_entries(entries: list[Entry], data: DataParams) -> list[str]:
 def write_arrays(entries: list[Entry], classes: list[str], data: DataParams, seed: int, folder: Path) -> pd.DataFrame:
     """Decode on all cores, chunk by chunk, and write each image to its split's array; return the manifest."""
     numbers = {name: number for number, name in enumerate(classes)}
-    draws_validation = not any(entry.split == VALIDATION for entry in entries)
+    validation = validation_share(entries, data)
     labels: dict[str, list[int]] = {split: [] for split in SPLITS}
     # What the manifest measures itself takes the place of what a source says.
     further = sorted({name for entry in entries for name in entry.properties} - set(COLUMNS))
@@ -144,7 +144,7 @@ def write_arrays(entries: list[Entry], classes: list[str], data: DataParams, see
         }
         for chunk, rows, pixels in measured(entries, data.image_size):
             splits = [
-                None if row["error"] else choose_split(entry, row["sha256"], data, seed, draws_validation)
+                None if row["error"] else choose_split(entry, row["sha256"], seed, validation, data.test_fraction)
                 for entry, row in zip(chunk, rows, strict=True)
             ]
             written = [split for split in splits if split]
@@ -177,12 +177,16 @@ def measured(entries: list[Entry], size: int) -> Iterator[tuple[list[Entry], lis
             progress.update(len(chunk))
 
 
-def choose_split(entry: Entry, sha256: str, data: DataParams, seed: int, draws_validation: bool) -> str:
+def validation_share(entries: list[Entry], data: DataParams) -> float:
+    """Which share of train is drawn for validation: none of it where the source names images for that."""
+    return 0.0 if any(entry.split == VALIDATION for entry in entries) else data.validation_fraction
+
+
+def choose_split(entry: Entry, sha256: str, seed: int, validation: float, test: float) -> str:
     """Keep a split that is given; draw validation from train, and everything where nothing is given."""
     key = f"group\0{entry.group}" if entry.group else f"image\0{entry.label}\0{sha256}"
-    validation = data.validation_fraction if draws_validation else 0.0
     if entry.split is None:
-        return place(seed, key, validation, data.test_fraction)
+        return place(seed, key, validation, test)
     return place(seed, key, validation, 0.0) if entry.split == TRAIN else entry.split
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from great_expectations import expectations as gxe
 from great_expectations.expectations.expectation import Expectation
 
-from stages.duplicates import describe_pictures, same_file, same_picture
+from stages.duplicates import describe_pictures, same_colors, same_file, same_picture
 from stages.params import RangeRule, Rule, Severity, ValidateParams
 from stages.splits import SPLITS, TRAIN
 
@@ -37,9 +37,12 @@ class Check:
 def tables(manifest: pd.DataFrame, rules: ValidateParams) -> dict[TableName, pd.DataFrame]:
     """Derive from a manifest the tables that the rules look at: all files, and of those that can be read the rest."""
     images = manifest[manifest["error"].isna()].reset_index(drop=True)
+    alike = same_picture(images["perceptual_hash"], rules.near_duplicates.distance)
     for name, picture in (
         ("duplicates", same_file(images["sha256"])),
-        ("near_duplicates", same_picture(images["perceptual_hash"], rules.near_duplicates.distance)),
+        ("near_duplicates", alike),
+        # Where colours are what classes differ in, pictures are alike without a label being wrong.
+        ("same_pictures", same_colors(alike, images["mean_color"])),
     ):
         described = describe_pictures(picture, images["split"], images["label"])
         for column in described:
@@ -129,12 +132,12 @@ def _of_duplicates(rules: ValidateParams) -> Iterator[Check]:
         (
             "label_conflicts_within_split",
             "no picture of a split has two labels",
-            "near_duplicates_conflict_within_split",
+            "same_pictures_conflict_within_split",
         ),
         (
             "label_conflicts_across_splits",
             "no picture has another label in another split",
-            "near_duplicates_conflict_across_splits",
+            "same_pictures_conflict_across_splits",
         ),
     ):
         rule = getattr(rules, name)

@@ -17,6 +17,7 @@ NOT_A_PROPERTY = (
     "split",
     "sha256",
     "perceptual_hash",
+    "mean_color",
     "error",
     "label",
     "mean",

@@ -34,7 +34,7 @@ from stages.splits import SPLITS
 VALIDATION_JSON = Path("reports/validation.json")
 VALIDATION_HTML = Path("reports/validation.html")
 EXAMPLES = 5
-TEXTS = ("path", "label", "split", "sha256", "perceptual_hash")
+TEXTS = ("path", "label", "split", "sha256", "perceptual_hash", "mean_color")
 NUMBERS = ("width", "height", "channels", "mean", "std")
 log = logging.getLogger(__name__)
 
@@ -86,8 +86,8 @@ def check_manifest(manifest: pd.DataFrame) -> None:
     wrong += [name for name in NUMBERS if not pd.api.types.is_numeric_dtype(readable[name])]
     wrong += ["label"] if manifest["label"].isna().any() else []
     wrong += [] if readable["split"].isin(SPLITS).all() else ["split"]
-    hashes = readable["perceptual_hash"].astype(str)
-    wrong += [] if hashes.str.fullmatch("[0-9a-f]{16}").all() else ["perceptual_hash"]
+    for name, digits in (("perceptual_hash", 16), ("mean_color", 6)):
+        wrong += [] if readable[name].astype(str).str.fullmatch(f"[0-9a-f]{{{digits}}}").all() else [name]
     if wrong:
         raise BadInput(f"{MANIFEST} has images without a proper {wrong[0]}; {again}")
 

@@ -63,7 +63,8 @@ def _properties(table: Path, rows: pd.DataFrame) -> list[dict[str, str | float |
     """Read each column as numbers if all of it are, else as texts; what is empty is not known."""
     known = rows.astype(object).where(rows != "", None).rename(columns=str)
     for name in known.columns:
-        with contextlib.suppress(ValueError, TypeError):
+        # A number of a thousand digits is an OverflowError, and none that could be drawn.
+        with contextlib.suppress(ValueError, TypeError, OverflowError):
             known[name] = pd.to_numeric(known[name]).astype(float)
         infinite = known[known[name].isin(INFINITE)]
         _refuse(table, f"have an infinite {name}; leave empty what is not known", infinite, name)

@@ -33,8 +33,6 @@ def read_table(table: Path) -> pd.DataFrame:
     read = _read_csv if table.suffix.lower() == ".csv" else _read_parquet
     try:
         return read(table)
-    except UnicodeDecodeError as error:
-        raise BadInput(f"{table} is not text in UTF-8; save it as such (spreadsheets call it CSV UTF-8)") from error
     except (OSError, ValueError, TypeError, MemoryError, csv.Error, pa.ArrowException) as error:
         raise BadInput(f"{table} cannot be read as a table: {legible(str(error), _LONGEST_REASON)}") from error
 
@@ -57,11 +55,14 @@ def _read_csv(table: Path) -> pd.DataFrame:
 
 def _lines(file: IO[str]) -> Iterator[str]:
     number = 0
-    while line := file.readline(MOST_LINE + 1):
-        number += 1
-        if len(line) > MOST_LINE:
-            raise ValueError(f"line {number} has more than {MOST_LINE:,} characters")
-        yield line
+    try:
+        while line := file.readline(MOST_LINE + 1):
+            number += 1
+            if len(line) > MOST_LINE:
+                raise ValueError(f"line {number} has more than {MOST_LINE:,} characters")
+            yield line
+    except UnicodeDecodeError as error:
+        raise ValueError("it is not text in UTF-8; save it as such (spreadsheets call it CSV UTF-8)") from error
 
 
 def _read_parquet(table: Path) -> pd.DataFrame:

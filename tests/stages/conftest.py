@@ -211,6 +211,7 @@ def manifest():
         "bytes": 1000,
         "sha256": [f"{number:064x}" for number in range(40)],
         "perceptual_hash": [f"{code:016x}" for code in hashes],
+        "mean_color": "787878",
         "mean": 120.0,
         "std": 50.0,
         "error": None,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.duplicates import describe_pictures, same_file, same_picture
+from stages.duplicates import describe_pictures, same_colors, same_file, same_picture
 from stages.splits import SPLITS
 
 reproducibly = settings(derandomize=True, database=None, deadline=None, max_examples=60)
@@ -75,6 +75,13 @@ def test_no_image_one_image_and_a_thousand_equal_ones_are_no_special_case(values
 
 def test_files_are_the_same_by_their_content():
     assert grouped(same_file(pd.Series(["a", "b", "a", "c"]))) == {frozenset({0, 2}), frozenset({1}), frozenset({3})}
+
+
+def test_pictures_are_told_apart_by_the_mean_of_any_channel_and_chains_count_as_one():
+    colors = ["500000", "580000", "600000", "690000", "005000", "000050", "000058", "500000"]
+    assert grouped(same_colors(np.array([7] * 7 + [3]), pd.Series(colors))) == {
+        *(frozenset(group) for group in ({0, 1, 2}, {3}, {4}, {5, 6}, {7})),
+    }
 
 
 def described(rows):

@@ -2,6 +2,7 @@ import os
 
 import pytest
 
+from stages import arguments, code_at_start
 from stages.lineage import unchanged
 
 PIPELINE = """
@@ -93,3 +94,20 @@ def test_the_stage_of_a_pipeline_below_the_root_is_known_by_its_name(project, re
             (project / "code.py").touch()
 
     assert "code.py" in refusal(work)
+
+
+def test_code_that_is_edited_while_a_stage_imports_its_libraries_counts_as_well(project, refusal, monkeypatch):
+    code = project / "stages/code.py"
+    code.parent.mkdir()
+    code.write_text("1")
+    (project / "dvc.yaml").write_text(PIPELINE.replace("code.py", "stages/code.py"))
+    monkeypatch.setattr(code_at_start, "seen", {})
+    monkeypatch.setattr("sys.argv", ["look.py"])
+    arguments.read("Stage 1: looks")
+    code.write_text("22")
+
+    def work():
+        with unchanged("look"):
+            pass
+
+    assert "stages/code.py changed while the stage ran" in refusal(work)

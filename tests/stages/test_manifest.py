@@ -118,7 +118,7 @@ def test_a_csv_may_be_written_in_these_ways(listed, content):
         (b"Path,label\na.png,cat\n", ["has the columns Path, label,", "lacks path", "expected path, label and"]),
         (b"path\na.png\n", ["lacks label"]),
         (b"", ["cannot be read as a table"]),
-        ("path,label\na.png,Käfer\n".encode("latin-1"), ["table.csv is not text in UTF-8; save it as such"]),
+        ("path,label\na.png,Käfer\n".encode("latin-1"), ["table.csv cannot be read as a table: it is not text in UTF-8; save"]),
         ("path,label\na.png,cat\n".encode("utf-16"), ["is not text in UTF-8"]),
         (b'path,label\n"a.png,cat\n', ["cannot be read as a table", "unexpected end of data"]),
         (b"path,label\na.png,cat\na.png,cat,x,y\n", ["cannot be read as a table", "line 3"]),
@@ -157,6 +157,11 @@ def test_a_csv_may_be_written_in_these_ways(listed, content):
 def test_a_bad_table_is_refused_with_counts_and_examples(listed, refusal, content, parts):
     sentence = refusal(listed, content)
     assert all(part in sentence for part in parts)
+
+
+def test_a_number_of_more_digits_than_any_can_have_is_a_text(listed):
+    serial = "9" * 400
+    assert [entry.properties["serial"] for entry in listed(ROWS | {"serial": [serial, "1", "2"]})] == [serial, "1", "2"]
 
 
 @pytest.mark.parametrize("path", ["a\0b.png", "a\0b/c.png"])

@@ -45,6 +45,7 @@ def test_a_file_is_measured_as_it_is_stored_and_as_it_is_prepared(here, scene):
         "error": None,
     }
     assert (row["mean"], row["std"]) == (pytest.approx(pixels.mean()), pytest.approx(pixels.std()))
+    assert [int(row["mean_color"][at : at + 2], 16) for at in (0, 2, 4)] == pixels[0].mean(axis=(0, 1)).round().tolist()
     assert int(row["perceptual_hash"], 16) < 2**64
     assert len(row["perceptual_hash"]) == 16
 
@@ -69,7 +70,7 @@ def test_what_cannot_be_decoded_has_a_row_with_its_error_and_no_pixels(here, sce
     assert pixels.shape == (1, 8, 8, 3)
     assert rows[0]["sha256"] == hashlib.sha256(b"").hexdigest()
     bad = [row for row in rows if row["error"]]
-    assert all(row[name] is None for row in bad for name in ("width", "format", "perceptual_hash", "mean", "std"))
+    assert all(row[name] is None for row in bad for name in ("width", "format", "perceptual_hash", "mean_color", "std"))
     expected = ["not an image", "cannot be read: ", "Too many levels of symbolic links", "No such file"]
     assert all(reason in row["error"] for reason, row in zip(expected, bad, strict=True))
 

@@ -16,7 +16,7 @@ from stages.splits import SPLITS, TEST, TRAIN, VALIDATION
 
 CONTRACT = [
     *("path", "label", "split", "group", "width", "height", "channels", "format"),
-    *("bytes", "sha256", "perceptual_hash", "mean", "std", "error"),
+    *("bytes", "sha256", "perceptual_hash", "mean_color", "mean", "std", "error"),
 ]
 FORMATS = {
     "grayscale.png": ("L", {}, 1),

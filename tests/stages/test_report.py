@@ -257,7 +257,7 @@ def test_the_card_says_of_what_the_answers_are_the_mean_and_what_the_optimizer_w
 
 def test_with_few_mistakes_wilsons_interval_of_the_accuracy_is_told(reported):
     page, card = reported(wrong=2)
-    assert "With so few mistakes the bootstrap's intervals are too narrow. Wilson's for the accuracy is 78.7" in page
+    assert "With so few mistakes the bootstrap's intervals are too narrow.\nWilson's for the accuracy is 78.7" in page
     assert "With so few mistakes they are too narrow: Wilson's interval of the accuracy is 0.787 to 0.982." in card
     page, card = reported(wrong=0)
     assert "By the rule of three" in page
@@ -282,8 +282,19 @@ def test_intervals_of_images_in_groups_and_doubted_labels_are_told(results, sett
         )
         assert ("There are only 7 groups of test images: every interval is wide" in page) == (clusters < 30)
         assert ("Wilson's for" in page) == ("Wilson's interval of the acc" in card) == (clusters == 30)
+        assert "With so few mistakes the bootstrap's" in page
+        assert "With so few mistakes they are too narrow" in card
+        assert ("These are so few that every interval is wide." in card) == (clusters < 30)
         assert ("- Of 3 test images the model doubts the label" in card) == (doubted and accuracy > 0.5)
         assert ("A model that learned next to nothing has no say in it." in page) == (accuracy < 0.5)
+
+
+def test_by_the_rule_of_three_it_is_groups_that_count(results, settings):
+    results(wrong=0)
+    metrics = Path("metrics/evaluate.json")
+    write_json(metrics, json.loads(metrics.read_text()) | {"clusters": 5})
+    report.run(settings())
+    assert "By the rule of three, up to\n60.0\u00a0% of other" in Path("reports/report.html").read_text()
 
 
 def test_without_validation_images_no_temperature_is_fitted(reported):

@@ -42,7 +42,7 @@ def test_shares_are_told_as_they_were_set(validate, thresholds):
     assert told["split_shares"].startswith("train, validation and test have 12.5 %, 10 % and 7 % or more of all")
 
 
-UNREADABLE = {name: {3: None} for name in ("split", "width", "height", "channels", "perceptual_hash", "mean", "std")}
+UNREADABLE = {name: {3: None} for name in ("split", "width", "height", "channels", "perceptual_hash", "mean_color", "mean", "std")}
 
 
 @pytest.mark.parametrize(
@@ -93,6 +93,16 @@ def test_both_images_of_a_pair_are_counted_and_named(broken, manifest, threshold
     pair = changed(manifest, {column: {row: of(manifest, column, 0, flipped)}})
     found = broken(pair, thresholds(**relaxed))
     assert found == {rule: (2, [f"00.png = {row:02}.png", f"{row:02}.png = 00.png"])}
+
+
+@pytest.mark.parametrize(("row", "where"), [(20, "within_split"), (32, "across_splits")])
+@pytest.mark.parametrize(("color", "conflict"), [("788078", True), ("788178", False), ("6f7878", False)])
+def test_pictures_of_other_colours_look_alike_and_may_have_two_labels(
+    broken, manifest, thresholds, row, where, color, conflict
+):
+    near = of(manifest, "perceptual_hash", 0, 0b11)
+    found = broken(changed(manifest, {"perceptual_hash": {row: near}, "mean_color": {row: color}}), thresholds())
+    assert set(found) == {f"near_duplicates_{where}"} | ({f"label_conflicts_{where}"} if conflict else set())
 
 
 def test_pictures_further_apart_than_the_distance_are_different(broken, manifest, thresholds):
