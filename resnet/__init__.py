@@ -7,7 +7,6 @@
 Keras is imported when it is first needed, so that the table of architectures costs nothing to read.
 """
 
-import functools
 import importlib
 import os
 from typing import TYPE_CHECKING, Any
@@ -76,7 +75,7 @@ _CONSTRUCTORS = {
 
 def __getattr__(name: str) -> Any:
     if name in _CONSTRUCTORS:
-        return functools.partial(importlib.import_module("resnet.applications").application, _CONSTRUCTORS[name])
+        return importlib.import_module("resnet.applications").constructor(name, _CONSTRUCTORS[name])
     if name in _HOMES:
         return getattr(importlib.import_module(f"resnet.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'resnet' has no attribute {name!r}")

@@ -1,12 +1,15 @@
 """The command line of the network: `python -m resnet COMMAND`."""
 
 import argparse
+import contextlib
 import io
+import json
 import os
 import signal
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
+from pathlib import Path
 
 from resnet import garbage
 from resnet.commands import export_model, list_architectures, predict_images, time_models
@@ -29,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        check_backend(os.environ.get("KERAS_BACKEND", "tensorflow"))
+        check_backend()
         return int(options.run(options))
     except BrokenPipeError:
         # Whoever read has enough, as `head` does; nothing is left to be flushed at the exit.
@@ -49,16 +52,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def check_backend(name: str) -> None:
+def check_backend() -> None:
     """Refuse what Keras cannot run on.
 
     Raises:
-        BadInput: The environment names something else.
+        BadInput: The environment, or Keras' own file of settings, names something else.
     """
+    where, name = "KERAS_BACKEND", os.environ.get("KERAS_BACKEND")
+    if not name:
+        settings = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras", "keras.json")
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            where, name = f"backend of {settings}", json.loads(settings.read_text(encoding="utf-8")).get("backend")
     if name and name not in BACKENDS:
-        raise BadInput(f"KERAS_BACKEND is {name!r}; expected {', '.join(BACKENDS)}, or nothing, which is tensorflow")
+        raise BadInput(f"{where} is {name!r}; expected {', '.join(BACKENDS)}, or nothing, which is tensorflow")
     if name and find_spec(name) is None:
-        raise BadInput(f"KERAS_BACKEND is {name!r}, which is not installed; pip install {name}, or unset it")
+        raise BadInput(f"{where} is {name!r}, which is not installed; pip install {name}, or set another")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """How long a model takes, and how much longer than another, on a machine that is busy with other things too."""
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -65,9 +64,12 @@ def paired_ratio(first: NDArray[np.float64], second: NDArray[np.float64]) -> Rat
 
 def _ranks_outside(rounds: int) -> int:
     """How many order statistics lie outside, at each end, of the median's interval of 95 % or more."""
-    rank, cases = 0, 1
-    while 40 * (cases := cases + math.comb(rounds, rank + 1)) <= 2**rounds:
+    # Of so many fair coins: in how many ways `rank + 1` of them show heads, and in how many no more do.
+    rank, ways, cases = 0, rounds, 1 + rounds
+    while 40 * cases <= 2**rounds:
         rank += 1
+        ways = ways * (rounds - rank) // (rank + 1)
+        cases += ways
     return rank
 
 

@@ -63,9 +63,9 @@ class Architecture:
 
 def create(
     name: str,
-    *,
     input_shape: tuple[int | None, int | None, int] = (224, 224, 3),
     classes: int = 1000,
+    *,
     include_top: bool = True,
     pooling: Pooling | None = None,
     classifier_activation: str | None = "softmax",
@@ -89,7 +89,7 @@ def create(
         s doubles with each group after the first, and is four times as much with the large stem.
 
     Raises:
-        ValueError: An unknown name, an image too small for the network, fewer than two classes, too
+        ValueError: An unknown name, an image too small for the network, fewer than two classes with softmax, or too
             few filters left.
 
     Source: He et al. 2015 (arXiv 1512.03385), He et al. 2016 (arXiv 1603.05027).
@@ -101,7 +101,9 @@ def create(
     for key, choices in (("shortcut", "ABC"), ("stem", ("small", "large"))):
         if getattr(row, key) not in choices:
             raise ValueError(f"{key} is {getattr(row, key)!r}; expected one of {', '.join(choices)}")
-    _check(row, input_shape, classes, include_top, pooling)
+    _check(row, input_shape, pooling)
+    if include_top and classes < (least := 2 if classifier_activation == "softmax" else 1):
+        raise ValueError(f"classes is {classes}; {classifier_activation or 'a classifier'} needs at least {least}")
     row = widened(row, width)
     architecture = Architecture(row, (*input_shape,), classes, include_top, pooling, classifier_activation)
     return architecture.build(form)
@@ -191,15 +193,11 @@ class Form:
 STOCK = Form()
 
 
-def _check(
-    row: Variant, input_shape: tuple[int | None, ...], classes: int, include_top: bool, pooling: str | None
-) -> None:
+def _check(row: Variant, input_shape: tuple[int | None, ...], pooling: str | None) -> None:
     small = [side for side in input_shape[:2] if side is not None and side < row.minimum_size]
     if small:
         raise ValueError(
             f"images of {small[0]} pixels are too small for {row.name}: it needs {row.minimum_size} or more"
         )
-    if include_top and classes < 2:
-        raise ValueError(f"classes is {classes}; a classifier needs at least 2")
     if pooling not in (None, "avg", "max"):
         raise ValueError(f"pooling is {pooling!r}; expected None, 'avg' or 'max'")

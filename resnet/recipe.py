@@ -65,6 +65,7 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "milestones", tuple(float(each) for each in self.milestones))
         for name, kind in get_type_hints(type(self)).items():
             if hasattr(number := getattr(self, name), "item"):
                 # One of NumPy's, of which a checkpoint could not tell in JSON.
@@ -72,7 +73,7 @@ class Recipe:
             value, choices = getattr(self, name), get_args(kind)
             if get_origin(kind) is Literal and value not in choices:
                 raise ValueError(f"{name} is {value!r}; expected one of {', '.join(choices)}")
-            if kind is int and not isinstance(value, int):
+            if int in (kind, *choices) and not isinstance(value, kind):
                 raise ValueError(f"{name} is {value!r}; expected a whole number")
         for name, least in _LEAST.items():
             if (value := getattr(self, name)) is not None and not value >= least:

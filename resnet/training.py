@@ -67,7 +67,10 @@ def fit(
     """
     # Lists and tables will do too.
     images, labels = np.asarray(images), np.asarray(labels)
-    validation = validation and (np.asarray(validation[0]), np.asarray(validation[1]))
+    if validation is not None:
+        if len(validation) != 2:
+            raise ValueError(f"validation has {len(validation)} parts; expected images and labels")
+        validation = (np.asarray(validation[0]), np.asarray(validation[1]))
     _check(model, images, labels, recipe, validation)
     classes = model.output_shape[-1]
     steps = steps_per_epoch(len(images), recipe)
@@ -133,6 +136,13 @@ def _check(
 ) -> None:
     if not len(images):
         raise ValueError("there are no images to train on")
+    if validation is not None and not len(validation[0]):
+        raise ValueError("there are no validation images; leave validation out")
+    # What has not been built yet, or by subclassing, does not tell its outputs.
+    if len(getattr(model, "outputs", None) or ()) != 1 or len(model.inputs) != 1:
+        raise ValueError(
+            f"{model.name} is no built network of one input and one output; expected one, as of resnet.create"
+        )
     if validation is None and (recipe.keep == "best" or recipe.patience is not None):
         raise ValueError("keeping the best epoch and stopping early both need validation images, and there are none")
     last = end = model.layers[-1]
@@ -163,6 +173,8 @@ def _check_labelled(which: str, images: NDArray[np.uint8], labels: NDArray[np.in
     shape, classes = model.input_shape[1:], model.output_shape[-1]
     if images.ndim != 4 or any(side not in (None, found) for side, found in zip(shape, images.shape[1:], strict=True)):
         raise ValueError(f"the {which}images are of shape {images.shape}; expected {(len(images), *shape)}")
+    if images.dtype == np.bool_:
+        raise ValueError(f"the {which}images are True and False; expected 0 to 255, best uint8")
     if np.issubdtype(images.dtype, np.floating) and len(images):
         some = images[:: max(1, len(images) // 100)]
         low, high = some.min(), some.max()

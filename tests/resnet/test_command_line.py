@@ -240,7 +240,18 @@ def test_a_backend_that_is_not_installed_is_refused(predict, monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "openvino")
     status, lines, errors = predict("one.png")
     assert (status, lines) == (1, [])
-    assert errors == ["resnet: KERAS_BACKEND is 'openvino', which is not installed; pip install openvino, or unset it"]
+    assert errors == [
+        "resnet: KERAS_BACKEND is 'openvino', which is not installed; pip install openvino, or set another"
+    ]
+
+
+def test_a_backend_of_keras_own_settings_that_is_not_installed_is_refused(predict, monkeypatch, tmp_path):
+    (tmp_path / "keras.json").write_text('{"backend": "openvino"}')
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    assert f"backend of {tmp_path / 'keras.json'} is 'openvino', which is not inst" in predict("one.png")[2][0]
+    (tmp_path / "keras.json").write_text("[")
+    assert predict("one.png")[0] == 0
 
 
 def test_ctrl_c_is_told_and_exit_130(predict, monkeypatch):

@@ -1,4 +1,5 @@
 import hashlib
+import inspect
 
 import h5py
 import keras
@@ -115,6 +116,34 @@ def test_a_network_takes_imagenets_weights_as_those_of_keras_do(downloaded, argu
 def test_other_weights_than_imagenets_are_no_argument():
     with pytest.raises(ValueError, match=r"weights is 'cifar'; expected None or 'imagenet'; .*: resnet.load"):
         resnet.ResNet50V2(weights="cifar")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            {"input_tensor": keras.Input((64, 64, 3))},
+            r"input_tensor is not taken; call .*: resnet.ResNet50V2\(...\)\(tens",
+        ),
+        ({"name": "backbone"}, "name is 'backbone'; expected 'resnet50v2', by which its file is known again"),
+    ],
+    ids=["tensor", "name"],
+)
+def test_what_an_application_of_keras_takes_and_ours_does_not_is_told(arguments, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        resnet.ResNet50V2(**arguments)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [(False, None), (False, None, None, (64, 64, 3), "max"), (True, None, None, (64, 64, 3), None, 1, "sigmoid")],
+    ids=["without top, of any size", "pooled", "one class"],
+)
+def test_the_arguments_of_an_application_are_keras_own_in_their_order(arguments):
+    ours, theirs = resnet.ResNet50V2, keras.applications.ResNet50V2
+    assert list(inspect.signature(ours).parameters)[:8] == list(inspect.signature(theirs).parameters)
+    assert ours.__name__ == theirs.__name__
+    assert ours(*arguments).output_shape == theirs(*arguments).output_shape
 
 
 def test_a_network_that_keras_has_no_weights_of_is_refused(tiny):

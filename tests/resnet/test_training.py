@@ -1,4 +1,5 @@
 import dataclasses
+import json
 
 import keras
 import numpy as np
@@ -218,6 +219,7 @@ def test_mixed_precision_trains_and_keeps_float32_weights(tiny, dark_and_bright)
             lambda images, labels: (images, np.eye(2)[labels]),
             r"float64 of shape \(\d+, 2\); .*of one-hot rows, their argmax",
         ),
+        (lambda images, labels: (images > 100, labels), "images are True and False; expected 0 to 255"),
         (lambda images, labels: (images, labels[1:]), r"expected an integer for each of \d+ images"),
         (lambda images, labels: (images, labels / 1), "labels are float64"),
         (lambda images, labels: (images, labels - 1), "a label is -1; expected 0 to 1 for 2 classes"),
@@ -231,7 +233,18 @@ def test_mixed_precision_trains_and_keeps_float32_weights(tiny, dark_and_bright)
             r"images are of shape \(40, 7, 8, 3\); expected \(40, 8, 8, 3\)",
         ),
     ],
-    ids=["scaled", "standardised", "one-hot", "too few", "floats", "negative", "too large", "grey", "of another size"],
+    ids=[
+        "scaled",
+        "standardised",
+        "truths",
+        "one-hot",
+        "too few",
+        "floats",
+        "negative",
+        "too large",
+        "grey",
+        "of another size",
+    ],
 )
 def test_images_and_labels_of_another_kind_are_refused(linear, dark_and_bright, change, sentence):
     with pytest.raises(ValueError, match=sentence):
@@ -285,6 +298,25 @@ def test_a_model_that_would_learn_something_else_is_refused(dark_and_bright, end
         resnet.fit(model, *dark_and_bright, dataclasses.replace(QUICK, **changes))
 
 
+def test_what_is_no_built_network_of_one_input_and_one_output_is_refused(dark_and_bright):
+    image = keras.Input((8, 8, 3))
+    flat = keras.layers.Flatten()(image)
+    twice = [keras.layers.Dense(2, "softmax")(flat), keras.layers.Dense(3, "softmax")(flat)]
+    unbuilt = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(2, "softmax")])
+    for model in (keras.Model(image, twice), unbuilt, keras.Sequential()):
+        with pytest.raises(ValueError, match="is no built network of one input and one output; expected one, as of"):
+            resnet.fit(model, *dark_and_bright, QUICK)
+
+
+@pytest.mark.parametrize(
+    ("count", "sentence"), [(0, "there are no validation images; leave"), (None, "validation has 0 parts; expected")]
+)
+def test_validation_that_is_none_is_refused(linear, dark_and_bright, count, sentence):
+    validation = () if count is None else tuple(part[:count] for part in dark_and_bright)
+    with pytest.raises(ValueError, match=sentence):
+        resnet.fit(linear, *dark_and_bright, QUICK, validation=validation)
+
+
 def test_of_two_views_the_one_that_can_be_trained_is_named(tiny, dark_and_bright):
     with pytest.raises(ValueError, match=r"of a model of two views train resnet.one_view\(model\)"):
         resnet.fit(resnet.two_views(tiny("resnet10")), *dark_and_bright, QUICK)
@@ -308,6 +340,13 @@ def test_images_that_begin_with_many_black_ones_are_taken(linear, dark_and_brigh
     resnet.fit(linear, np.concatenate([black, images]), np.concatenate([np.zeros(200, int), labels]), QUICK)
 
 
+@pytest.mark.parametrize("milestones", [(np.float32(0.5),), np.array([0.5]), [0.5]])
+def test_a_recipe_of_numpys_numbers_can_be_told_in_json(milestones):
+    recipe = resnet.Recipe(milestones=milestones, epochs=np.int64(3), learning_rate=np.float32(0.5))
+    assert json.loads(json.dumps(dataclasses.asdict(recipe)))["milestones"] == [0.5]
+    assert recipe == resnet.Recipe(milestones=(0.5,), epochs=3, learning_rate=0.5)
+
+
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
@@ -320,6 +359,7 @@ def test_images_that_begin_with_many_black_ones_are_taken(linear, dark_and_brigh
         ({"momentum": 1.0}, "momentum is 1.0; expected less than 1"),
         ({"patience": 0}, "patience is 0; expected 1 or more"),
         ({"epochs": 2.0}, "epochs is 2.0; expected a whole number"),
+        ({"patience": 2.5}, "patience is 2.5; expected a whole number"),
         ({"milestones": (0.75, 0.5)}, r"milestones are \(0.75, 0.5\); expected shares of the training that rise"),
         ({"batch_size": 0}, "batch_size is 0; expected 1 or more"),
         ({"epochs": 0}, "epochs is 0; expected 1 or more"),

@@ -118,7 +118,10 @@ def test_a_csv_may_be_written_in_these_ways(listed, content):
         (b"Path,label\na.png,cat\n", ["has the columns Path, label,", "lacks path", "expected path, label and"]),
         (b"path\na.png\n", ["lacks label"]),
         (b"", ["cannot be read as a table"]),
-        ("path,label\na.png,Käfer\n".encode("latin-1"), ["table.csv cannot be read as a table: it is not text in UTF-8; save"]),
+        (
+            "path,label\na.png,Käfer\n".encode("latin-1"),
+            ["table.csv cannot be read as a table: it is not text in UTF-8; save"],
+        ),
         ("path,label\na.png,cat\n".encode("utf-16"), ["is not text in UTF-8"]),
         (b'path,label\n"a.png,cat\n', ["cannot be read as a table", "unexpected end of data"]),
         (b"path,label\na.png,cat\na.png,cat,x,y\n", ["cannot be read as a table", "line 3"]),

@@ -42,7 +42,9 @@ def test_shares_are_told_as_they_were_set(validate, thresholds):
     assert told["split_shares"].startswith("train, validation and test have 12.5 %, 10 % and 7 % or more of all")
 
 
-UNREADABLE = {name: {3: None} for name in ("split", "width", "height", "channels", "perceptual_hash", "mean_color", "mean", "std")}
+UNREADABLE = {
+    name: {3: None} for name in ("split", "width", "height", "channels", "perceptual_hash", "mean_color", "mean", "std")
+}
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,20 @@ def test_the_page_needs_no_network_and_runs_no_script_of_a_name(validated, manif
 
 @pytest.mark.parametrize(
     "column",
-    ["path", "label", "split", "width", "height", "channels", "sha256", "perceptual_hash", "mean_color", "mean", "std", "error"],
+    [
+        "path",
+        "label",
+        "split",
+        "width",
+        "height",
+        "channels",
+        "sha256",
+        "perceptual_hash",
+        "mean_color",
+        "mean",
+        "std",
+        "error",
+    ],
 )
 def test_a_manifest_that_lost_a_column_is_refused(validated, manifest, refusal, column):
     assert f"lacks the columns {column};" in refusal(validated, manifest.drop(columns=column))
