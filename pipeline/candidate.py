@@ -59,8 +59,9 @@ def judge(folder: Path, say: Say, held: int | None = None) -> gate.Verdict:
 def _rolled_back(folder: Path) -> registry.Version | None:
     """The version of this very model that was the champion, if it is not to be one any more."""
     digest = md5(folder / MODEL)
-    former = (version for version in registry.versions(folder) if not version.in_stage)
-    return next((version for version in former if digest in (read(folder, version.commit, "dvc.lock") or "")), None)
+    same = [each for each in registry.versions(folder) if digest in (read(folder, each.commit, "dvc.lock") or "")]
+    # Versions may differ in nothing but their report.
+    return None if any(version.in_stage for version in same) else next(iter(same), None)
 
 
 @contextmanager

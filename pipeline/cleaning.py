@@ -51,11 +51,12 @@ def clean(project: Project, keep: int) -> Removed:
 def _old_branches(project: Project, keep: int) -> list[str]:
     fields = "%00".join(f"%({name})" for name in ("objectname", "refname:short", "worktreepath", "contents:subject"))
     order = ("--sort=-refname", f"--format={fields}")
-    listed = git(project.main, "for-each-ref", *order, f"refs/heads/{RETRAININGS}/").splitlines()
+    listed = git(project.main, "for-each-ref", *order, f"refs/heads/{RETRAININGS}/").split("\n")
     registered = {version.commit for version in registry.versions(project.main)}
     waiting = set(Publication(project, print).waiting())
     old = []
-    for line in listed[keep:]:
+    # A subject may hold what else ends a line to Python.
+    for line in filter(None, listed[keep:]):
         commit, branch, checked_out_at, subject = line.split("\0")
         # A person may have gone on from it.
         is_ours = subject.startswith(f"{branch}: ")

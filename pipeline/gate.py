@@ -138,9 +138,14 @@ def decide(candidate: Candidate, difference: Difference | None, settings: GatePa
     if broken:
         return Verdict("rejected", [*broken, interval])
     margin = f"the margin, {100 * settings.margin:g} points"
-    if difference.low > -settings.margin:
+    in_groups = difference.clusters < difference.images
+    if in_groups and difference.clusters == 1 and telling:
+        return Verdict("undecided", [interval, "all of them are of one group, so that nothing is known of others"])
+    # Models that answer alike are equal, also where the margin is 0.
+    if difference.low > -settings.margin or not telling:
         # Seen night after night, this is how a model gets worse with every gate passed.
         proven = difference.high < 0 and difference.mcnemar_p < 1 - settings.confidence
+        proven = proven and not (in_groups and telling < FEW)
         loss = "; worse all the same, and such losses add up" if proven else ""
         return Verdict("promoted", [interval, f"not worse by more than {margin}, and every limit holds{loss}"])
     if difference.high < -settings.margin:

@@ -1,10 +1,13 @@
 """The git command."""
 
+import contextlib
 import os
+import signal
 import subprocess
 from pathlib import Path
 
 from pipeline.errors import GitFailed
+from pipeline.supervisor import GRACE_SECONDS
 
 # Neither a person's hooks nor their signing key belong to what is done in their absence, nor a watcher of files
 # to a checkout of minutes.
@@ -25,21 +28,36 @@ def git(folder: Path, *arguments: str) -> str:
     Raises:
         GitFailed: With what git says.
     """
-    done = subprocess.run(
+    with subprocess.Popen(
         ["git", *UNATTENDED, *arguments],
         cwd=folder,
         env=os.environ | {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"},
         stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         # Without a terminal, at which an ssh would ask for a password until somebody comes.
         start_new_session=True,
-        capture_output=True,
         text=True,
         errors="replace",
-        check=False,
-    )
-    if done.returncode:
-        raise GitFailed(f"git {' '.join(arguments)}: {done.stderr.strip() or done.stdout.strip()}")
-    return done.stdout.strip("\n")
+    ) as process:
+        try:
+            printed, said = process.communicate()
+        except BaseException:
+            # Nor does a terminal's Ctrl-C reach them.
+            _end(process)
+            raise
+    if process.returncode:
+        raise GitFailed(f"git {' '.join(arguments)}: {said.strip() or printed.strip()}")
+    return printed.strip("\n")
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    """End git and whatever it has started, such as ssh; asked first, it removes its locks."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE_SECONDS)
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def leave_the_hook() -> None:

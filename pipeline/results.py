@@ -1,7 +1,9 @@
 """What a run came to, as a file, as artifacts in Prefect's UI, and as tables in the terminal."""
 
 import json
+import platform
 from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +88,9 @@ def read(path: Path) -> Result:
 
 def show(result: Result, report: Path | None) -> None:
     """Keep a result as artifacts of the flow run."""
+    if result.stages:
+        on = f"on {platform.node()}, by Python {platform.python_version()} and TensorFlow {version('tensorflow')}"
+        create_table_artifact([asdict(stage) for stage in result.stages], key="stages", description=f"What ran {on}")
     if result.metrics:
         rows = [asdict(metric) for metric in result.metrics]
         create_table_artifact(rows, key="metrics", description="What was measured")

@@ -1,5 +1,6 @@
 """Proving that what is committed, what DVC has stored, and what lies in the workspace are one."""
 
+import shlex
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,10 +36,13 @@ def verify(project: Project) -> list[Finding]:
 
 
 def _uncommitted(project: Project) -> list[Finding]:
-    changed = git(project.folder, "status", "--porcelain", "--", "dvc.lock", "dvc.yaml", "params.yaml", "*.dvc")
-    names = [line.split(maxsplit=1)[1] for line in changed.splitlines()]
+    kept = ("dvc.lock", "dvc.yaml", "params.yaml", "*.dvc")
+    # Names as they are, and not as git would quote them for people.
+    changed = git(project.folder, "status", "--porcelain", "-z", "--no-renames", "--", *kept)
+    names = [entry[3:] for entry in changed.split("\0") if entry]
     return [
-        Finding(f"{name} is not as committed", f"git diff {name}, then commit it or git checkout it") for name in names
+        Finding(f"{name} is not as committed", f"git diff {shlex.quote(name)}, then commit it or git checkout it")
+        for name in names
     ]
 
 

@@ -39,7 +39,7 @@ def test_what_prefect_shows_of_a_retraining(first, api):
     logs = api.logs(run["id"])
     assert "Epoch 3/3" in logs
     artifacts = api.artifacts(run["id"])
-    assert {"metrics", "verdict", "progress-train"} <= artifacts.keys()
+    assert {"metrics", "verdict", "stages", "progress-train"} <= artifacts.keys()
     tasks = api.ask("task_runs/filter", flow_runs={"id": {"any_": [run["id"]]}}, sort="EXPECTED_START_TIME_ASC")
     states = {task["name"]: task["state"]["name"] for task in tasks}
     assert states == {

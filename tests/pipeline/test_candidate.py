@@ -238,6 +238,16 @@ def test_the_very_model_that_a_person_has_gone_back_from_is_not_promoted_again(m
     assert miniature.judge().outcome == "promoted"
 
 
+def test_a_model_that_was_rolled_back_and_is_in_use_all_the_same_is_judged_as_any_other(miniature):
+    miniature.reign(knows=range(350))
+    miniature.small.write("README.md", "another line\n")
+    # A version that differs from the one before in nothing but this.
+    registry.promote(miniature.folder, miniature.small.commit("another line"))
+    registry.rollback(miniature.folder)
+    miniature.train(knows=range(350))
+    assert miniature.judge().outcome == "promoted"
+
+
 def test_images_that_look_different_are_warned_of(miniature):
     miniature.reign(knows=range(350))
     miniature.train(knows=range(350), mean=200.0)

@@ -51,6 +51,14 @@ def branches(small):
     return [int(name[17]) for name in small.git("branch", "--format=%(refname:short)", "--list", "retrain/*").split()]
 
 
+def test_a_persons_commit_may_say_anything(year):
+    year.git("checkout", "--quiet", branch(1))
+    year.commit("a line\u2028and\fothers")
+    year.back_to("main")
+    assert clean(year.found, keep=2).branches == 1
+    assert branches(year) == [1, 3, 4]
+
+
 def test_all_but_the_newest_are_removed_with_what_only_they_hold(year):
     left = models(year)
     before = {path for path in (year.folder / ".dvc/cache/files").rglob("*") if path.is_file()}

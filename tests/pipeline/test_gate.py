@@ -174,6 +174,24 @@ def test_images_of_a_group_are_drawn_together():
     # Of a single group nothing is known, though its interval has no width.
     one = gate.decide(SOUND, gate.compare(candidate, champion, np.zeros(100, int), 0.95, seed=0), SETTINGS)
     assert "only 1 of 1 groups of images, which McNemar's p leaves out, tell the two apart" in one.reasons[0]
+    assert one.outcome == "undecided"
+    assert one.reasons[-1] == "all of them are of one group, so that nothing is known of others"
+
+
+@pytest.mark.parametrize("groups", [2, 9, 30])
+def test_a_loss_in_few_groups_is_not_called_proven(groups):
+    candidate, champion = answers(2_970, 0, 30)
+    cluster = np.concatenate([np.arange(30, 3_000) - 30 + groups, np.arange(30) % groups])
+    found = gate.compare(candidate, champion, cluster, 0.6, seed=0)
+    assert (found.high < 0, found.mcnemar_p < 0.01) == (True, True)
+    verdict = gate.decide(SOUND, found, SETTINGS.model_copy(update={"margin": 0.1, "confidence": 0.6}))
+    assert verdict.outcome == "promoted"
+    assert ("worse all the same" in verdict.reasons[-1]) == (groups == 30)
+
+
+def test_models_that_answer_alike_are_equal_whatever_the_margin():
+    verdict = gate.decide(SOUND, difference(290, 0, 0, 10), SETTINGS.model_copy(update={"margin": 0.0}))
+    assert verdict.outcome == "promoted"
 
 
 def test_reasons_and_numbers_are_added_to_a_verdict_and_the_first_stays_as_it_was():

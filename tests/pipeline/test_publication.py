@@ -3,7 +3,10 @@
 import os
 import pty
 import shutil
+import signal
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -199,6 +202,23 @@ def test_nobody_is_asked_for_a_password(shared, tmp_path):
     assert pty.spawn([sys.executable, "-c", script], read) != 0
     assert b"GitFailed" in b"".join(told)
     assert b"it could ask" not in b"".join(told)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_git_has_started_ends_with_whoever_asked_for_it(tmp_path, wait_for, number):
+    pid, ssh = tmp_path / "pid", tmp_path / "ssh"
+    ssh.write_text(f"#!/bin/sh\necho $$ > {pid}.new\nmv {pid}.new {pid}\nexec sleep 60\n")
+    ssh.chmod(0o755)
+    script = (
+        "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(143)); "
+        "from pathlib import Path; from pipeline.git import git; "
+        f"git(Path(), '-c', 'core.sshCommand={ssh}', 'ls-remote', 'ssh://nobody/nothing')"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL) as process:
+        wait_for(pid.exists)
+        process.send_signal(number)
+    assert process.returncode != 0
+    wait_for(lambda: not Path("/proc", pid.read_text().strip()).exists(), 10)
 
 
 def test_without_a_git_remote_the_result_stays_and_it_is_said_what_to_do(small):

@@ -46,6 +46,14 @@ def test_a_file_that_is_not_as_committed_is_named(small, name):
     assert only(small) == f"{name} is not as committed; git diff {name}, then commit it or git checkout it"
 
 
+def test_a_file_of_any_name_that_is_not_as_committed_is_named_as_a_shell_takes_it(small):
+    small.write("Fotos für mich.dvc", "outs: []\n")
+    small.git("add", ".")
+    assert only(small) == (
+        "Fotos für mich.dvc is not as committed; git diff 'Fotos für mich.dvc', then commit it or git checkout it"
+    )
+
+
 def test_each_file_that_is_not_as_committed_is_named(small):
     for name in ("dvc.lock", "params.yaml"):
         small.write(name, small.read(name) + "# a remark\n")
