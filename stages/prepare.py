@@ -29,6 +29,7 @@ from stages.npy import NpyWriter
 from stages.outputs import replacing
 from stages.params import DataParams, Params
 from stages.prepared import MANIFEST, PREPARED, images_file, labels_file, note_manifest
+from stages.runlog import timed
 from stages.sources.descriptor import read_descriptor
 from stages.sources.folder import read_folder
 from stages.sources.manifest import read_manifest
@@ -58,7 +59,8 @@ log = logging.getLogger(__name__)
 
 def run(params: Params) -> None:
     """Prepare the images that params.data names."""
-    prepare(params.data, params.seed, PREPARED, MANIFEST)
+    with timed("prepare"):
+        prepare(params.data, params.seed, PREPARED, MANIFEST)
 
 
 def prepare(data: DataParams, seed: int, prepared: Path, manifest: Path) -> None:

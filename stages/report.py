@@ -30,6 +30,7 @@ from stages.params import Params
 from stages.pictures import mislabelled, mistakes
 from stages.prepared import MANIFEST, check_manifest_hash, load_classes, load_split
 from stages.provenance import code_files, sha256, sha256_of_code, sha256_of_text
+from stages.runlog import timed
 from stages.splits import TEST
 
 REPORT = Path("reports/report.html")
@@ -47,6 +48,13 @@ def run(params: Params) -> None:
         BadInput: What another stage should have written is missing, or is of another run.
     """
     checkpoints.forget_recorded()
+    with timed("report"):
+        report(params)
+    log.info("wrote %s and %s", REPORT, MODEL_CARD)
+
+
+def report(params: Params) -> None:
+    """Fill the pages with all results."""
     try:
         found = gather(params)
         found |= pictures(params, found["classes"])
@@ -57,7 +65,6 @@ def run(params: Params) -> None:
     write_text(REPORT, page)
     write_text(MODEL_CARD, card)
     write_text(DVC_PLOTS, pages.render("dvc_plots.html", bundle=charts.vega_script()))
-    log.info("wrote %s and %s", REPORT, MODEL_CARD)
 
 
 def gather(params: Params) -> dict[str, Any]:

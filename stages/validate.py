@@ -25,10 +25,11 @@ from great_expectations.datasource.fluent.interfaces import Batch
 from stages import command, pages
 from stages.errors import BadInput
 from stages.outputs import write_json, write_text
-from stages.params import Params
+from stages.params import Params, ValidateParams
 from stages.prepared import MANIFEST
 from stages.provenance import sha256
 from stages.rules import Check, checks, tables
+from stages.runlog import timed
 from stages.splits import SPLITS
 
 VALIDATION_JSON = Path("reports/validation.json")
@@ -45,17 +46,30 @@ def run(params: Params) -> None:
     Raises:
         BadInput: A rule of severity `fail` is broken.
     """
+    with timed("validate"):
+        results = validate(params.validate_)
+    for result in results:
+        log.log(logging.INFO if result["outcome"] == "pass" else logging.WARNING, sentence(result))
+    if failed := [result for result in results if result["outcome"] == "fail"]:
+        broken = "; ".join(sentence(result) for result in failed)
+        raise BadInput(
+            f"{len(failed)} of {len(results)} rules failed: {broken}. See {VALIDATION_HTML}; mend the data, or change "
+            "the thresholds in the validate section of params.yaml"
+        )
+
+
+def validate(settings: ValidateParams) -> list[dict[str, Any]]:
+    """Write what came of each rule; return it."""
     try:
         manifest = pd.read_parquet(MANIFEST)
     except (OSError, ValueError) as error:
         raise BadInput(f"cannot read {MANIFEST} ({error}); run `dvc repro prepare`") from error
     check_manifest(manifest)
-    seen = tables(manifest, params.validate_)
+    seen = tables(manifest, settings)
     batches = make_batches(seen)
-    results = [outcome(check, batches[check.table]) for check in checks(params.validate_)]
-    failed = [result for result in results if result["outcome"] == "fail"]
+    results = [outcome(check, batches[check.table]) for check in checks(settings)]
     content = {
-        "success": not failed,
+        "success": all(result["outcome"] != "fail" for result in results),
         "manifest": sha256(MANIFEST),
         "images": len(manifest),
         "splits": dict(zip(seen["splits"]["split"], seen["splits"]["images"].tolist(), strict=True)),
@@ -64,14 +78,7 @@ def run(params: Params) -> None:
     }
     write_json(VALIDATION_JSON, content)
     write_text(VALIDATION_HTML, pages.render("validation.html", validation=content))
-    for result in results:
-        log.log(logging.INFO if result["outcome"] == "pass" else logging.WARNING, sentence(result))
-    if failed:
-        broken = "; ".join(sentence(result) for result in failed)
-        raise BadInput(
-            f"{len(failed)} of {len(results)} rules failed: {broken}. See {VALIDATION_HTML}; mend the data, or change "
-            "the thresholds in the validate section of params.yaml"
-        )
+    return results
 
 
 def check_manifest(manifest: pd.DataFrame) -> None:

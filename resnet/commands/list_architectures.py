@@ -13,10 +13,14 @@ def add_to(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the table, each architecture at the image size and the classes of its paper."""
-    print(f"{'name':<13} {'layers':>6} {'parameters':>12} {'multiply-adds':>14}   paper")
+    """Print the table, each architecture at the image size and the classes of its paper.
+
+    Papers count the trained parameters, Keras also the running averages that are stored.
+    """
+    print(f"{'name':<13} {'layers':>6} {'parameters':>12} {'stored':>12} {'multiply-adds':>14}   paper")
     for name in resnet.names():
         cost = resnet.describe(name)
         row = resnet.variant(name)
-        print(f"{name:<13} {cost.layers:>6,} {cost.parameters:>12,} {cost.multiply_adds:>14,}   He et al. {row.paper}")
+        counts = f"{cost.parameters:>12,} {cost.stored:>12,} {cost.multiply_adds:>14,}"
+        print(f"{name:<13} {cost.layers:>6,} {counts}   He et al. {row.paper}")
     return 0

@@ -17,6 +17,9 @@ def test_every_output_of_the_contract_is_there(project):
     for stage in YAML(typ="safe").load(project.folder / "dvc.yaml")["stages"].values():
         for path in outputs(stage):
             assert (project.folder / path).exists(), path
+        # Unversioned: how long it took, and where.
+        log = json.loads((project.folder / "logs" / f"{stage['cmd'].rpartition('.')[2]}.json").read_text())
+        assert log.keys() >= {"started", "seconds", "host", "python", "versions"}
     assert json.loads((project.folder / "metrics/evaluate.json").read_text()).keys() >= {
         "accuracy",
         "loss",

@@ -236,8 +236,8 @@ def test_mixed_precision_trains_and_keeps_float32_weights(tiny, dark_and_bright)
     ids=[
         "scaled",
         "standardised",
-        "truths",
         "one-hot",
+        "truths",
         "too few",
         "floats",
         "negative",
