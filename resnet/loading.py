@@ -5,6 +5,7 @@ network is made of, and only such layers as it brings the weights for.
 """
 
 import contextlib
+import dataclasses
 import json
 import math
 import os
@@ -19,6 +20,7 @@ import h5py
 import keras
 
 from resnet.errors import NO_ROOM, BadInput
+from resnet.views import one_view
 
 _CONFIG, _WEIGHTS, _CLASSES = "config.json", "model.weights.h5", "classes.json"
 _MEMBERS = {_CONFIG, _WEIGHTS, _CLASSES, "metadata.json"}
@@ -49,8 +51,20 @@ _ALLOWED = {
 }
 
 
+@dataclasses.dataclass(frozen=True)
+class Loaded:
+    """The architecture of a model that was loaded, so that `resnet.save` can build it again when it was trained."""
+
+    model: keras.Model
+
+    def build(self) -> keras.Model:
+        """Build it with fresh weights."""
+        # Keras' clone_model would compile it as well.
+        return keras.Model.from_config(self.model.get_config())
+
+
 def load(path: Path | str) -> keras.Model:
-    """Load an image network of stock layers, uncompiled.
+    """Load an image network of stock layers, uncompiled; `resnet.fit` trains it further, and `resnet.save` saves it.
 
     Raises:
         BadInput: No `.keras` file, a damaged one, or one that holds what it should not.
@@ -65,6 +79,8 @@ def load(path: Path | str) -> keras.Model:
             # Keras only warns of a layer that the file has no weights for.
             warnings.simplefilter("error", UserWarning)
             model.load_weights(weights)
+    for each in (model, one_view(model)):
+        each.architecture = Loaded(each)
     return model
 
 

@@ -54,6 +54,13 @@ class LoopedBlocks(layers.Layer):
         self._in_order = tuple(stacks[id(weight)] for weight in block.weights)
         self.built = True
 
+    def get_config(self) -> dict[str, Any]:
+        # Keras' own sentence asks for this method.
+        raise NotImplementedError(
+            "a network with loops is a form of training only; to save it: resnet.save(model, path), or "
+            "resnet.portable(model).save(path)"
+        )
+
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         # A frozen normalisation answers by its averages.
         training = bool(training) and self.trainable

@@ -28,8 +28,9 @@ def save(model: keras.Model, path: Path | str, classes: Sequence[str] | None = N
         classes: Names to store beside the model, in the order of its outputs.
 
     Raises:
-        ValueError: The model was not made by `resnet.create` or `resnet.create_for_training`, it has more or fewer
-            outputs than there are names, a name is no text, or the path does not end in .keras.
+        ValueError: The model was not made by `resnet.create` or `resnet.create_for_training` nor loaded by
+            `resnet.load`, it has more or fewer outputs than there are names, a name is no text, or the path does not
+            end in .keras.
     """
     path = Path(path)
     if path.suffix != ".keras":

@@ -134,6 +134,11 @@ def _check(
     recipe: Recipe,
     validation: Labelled | None,
 ) -> None:
+    if not images.ndim or not labels.ndim:
+        raise ValueError(
+            "expected images and labels as two arrays; to train on a generator or a tf.data.Dataset: model.compile and "
+            "model.fit, as of any model of Keras"
+        )
     if not len(images):
         raise ValueError("there are no images to train on")
     if validation is not None and not len(validation[0]):

@@ -37,11 +37,13 @@ def portable(model: keras.Model) -> keras.Model:
     """Rebuild a network with its weights in stock float32 layers, uncompiled: what is saved and measured.
 
     Raises:
-        ValueError: The model was not made by `create` or `create_for_training`.
+        ValueError: The model was not made by `create` or `create_for_training`, nor loaded by `load`.
     """
     architecture = getattr(model, "architecture", None)
     if architecture is None:
-        raise ValueError(f"expected a model made by resnet.create or resnet.create_for_training, got {model.name!r}")
+        raise ValueError(
+            f"expected a model made by resnet.create, resnet.create_for_training or resnet.load, got {model.name!r}"
+        )
     with _dtype_policy("float32"):
         twin = architecture.build()
     twin.set_weights(portable_weights(model))

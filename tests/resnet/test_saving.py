@@ -106,6 +106,29 @@ def test_a_failed_save_leaves_the_former_file_and_nothing_else(tiny, tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("views", [1, 2])
+def test_a_model_that_was_loaded_can_be_trained_further_and_saved(tiny, noise, tmp_path, views):
+    first, second = tmp_path / "first.keras", tmp_path / "second.keras"
+    made = tiny("resnet20")
+    resnet.save(resnet.two_views(made) if views == 2 else made, first, ["a", "b"])
+    loaded = resnet.load(first)
+    resnet.save(loaded, second, ["a", "b"])
+    np.testing.assert_array_equal(resnet.load(second)(noise(2)), resnet.load(first)(noise(2)))
+    network = resnet.one_view(loaded)
+    resnet.fit(network, noise(8), np.arange(8) % 2, resnet.Recipe(epochs=1, batch_size=4, crop_padding=0))
+    resnet.save(resnet.two_views(network) if views == 2 else network, second, ["a", "b"])
+    again = keras.saving.load_model(second)
+    np.testing.assert_array_equal(again(noise(2)), loaded(noise(2)))
+    assert not np.array_equal(again(noise(2)), resnet.load(first)(noise(2)))
+    assert not again.compiled
+
+
+def test_of_a_network_with_loops_it_is_said_how_to_save_it(tmp_path):
+    model = resnet.create_for_training("resnet110", input_shape=(8, 8, 3), classes=2)
+    with pytest.raises(NotImplementedError, match=r"to save it: resnet.save\(model, path\), or resnet.portable"):
+        model.save(tmp_path / "model.keras")
+
+
 def test_a_foreign_model_is_refused_and_the_former_file_stays(tiny, tmp_path):
     path = tmp_path / "model.keras"
     resnet.save(tiny("resnet20"), path, ["a", "b"])

@@ -4,6 +4,7 @@ import json
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import resnet
 from resnet.callbacks import TrainingDiverged
@@ -296,6 +297,15 @@ def test_a_model_that_would_learn_something_else_is_refused(dark_and_bright, end
     model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Rescaling(1 / 255), keras.layers.Flatten(), *end])
     with pytest.raises(ValueError, match=sentence):
         resnet.fit(model, *dark_and_bright, dataclasses.replace(QUICK, **changes))
+
+
+def test_of_a_generator_or_a_dataset_it_is_said_how_to_train_on_it(linear, dark_and_bright):
+    images, labels = dark_and_bright
+    for given in ((batch for batch in [dark_and_bright]), tf.data.Dataset.from_tensor_slices((images, labels))):
+        with pytest.raises(
+            ValueError, match=r"expected images and labels as two arrays; .*: model.compile and model.fit"
+        ):
+            resnet.fit(linear, given, None, QUICK)
 
 
 def test_what_is_no_built_network_of_one_input_and_one_output_is_refused(dark_and_bright):

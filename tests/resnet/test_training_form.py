@@ -41,5 +41,5 @@ def test_the_portable_form_keeps_what_create_was_told(noise):
 
 def test_the_portable_form_of_a_foreign_model_is_refused():
     foreign = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)], name="foreign")
-    with pytest.raises(ValueError, match=r"expected a model made by resnet\.create .* got 'foreign'"):
+    with pytest.raises(ValueError, match=r"expected a model made by resnet\.create, .* got 'foreign'"):
         resnet.portable(foreign)
