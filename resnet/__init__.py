@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from resnet.recipe import Recipe
     from resnet.saving import save
     from resnet.training import fit
-    from resnet.training_form import create_for_training, portable
+    from resnet.training_form import create_for_training, portable, set_portable_weights
     from resnet.views import one_view, two_views
 
 __all__ = [
@@ -46,6 +46,7 @@ __all__ = [
     "portable",
     "read_picture",
     "save",
+    "set_portable_weights",
     "two_views",
     "variant",
 ]
@@ -65,6 +66,7 @@ _HOMES = {
     "portable": "training_form",
     "read_picture": "images",
     "save": "saving",
+    "set_portable_weights": "training_form",
     "two_views": "views",
 }
 # ResNet50 and its kin, in the habit of keras.applications.

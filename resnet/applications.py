@@ -45,7 +45,10 @@ def constructor(called: str, row: str) -> Callable[..., keras.Model]:
         if input_tensor is not None:
             raise ValueError(f"input_tensor is not taken; call the network on it: resnet.{called}(...)(tensor)")
         if name not in (None, row):
-            raise ValueError(f"name is {name!r}; expected {row!r}, by which its file is known again")
+            raise ValueError(
+                f"name is {name!r}; expected {row!r}, by which its file is known again; beside another of that name: "
+                f"model.name = {name!r}"
+            )
         shape = input_shape or ((224, 224, 3) if include_top else (None, None, 3))
         model = create(
             row,

@@ -10,8 +10,8 @@ HEAD = "predictions"
 
 
 def is_of_head(variable: Any) -> bool:
-    """Whether a variable belongs to the last layer."""
-    return variable.path.split("/")[0] == HEAD
+    """Whether a variable belongs to the last layer, which may be within a Sequential."""
+    return HEAD in variable.path.split("/")[:-1]
 
 
 @contextmanager

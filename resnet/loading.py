@@ -5,6 +5,7 @@ network is made of, and only such layers as it brings the weights for.
 """
 
 import contextlib
+import copy
 import dataclasses
 import json
 import math
@@ -55,12 +56,11 @@ _ALLOWED = {
 class Loaded:
     """The architecture of a model that was loaded, so that `resnet.save` can build it again when it was trained."""
 
-    model: keras.Model
+    config: dict[str, Any]
 
     def build(self) -> keras.Model:
         """Build it with fresh weights."""
-        # Keras' clone_model would compile it as well.
-        return keras.Model.from_config(self.model.get_config())
+        return keras.Model.from_config(copy.deepcopy(self.config))
 
 
 def load(path: Path | str) -> keras.Model:
@@ -80,7 +80,8 @@ def load(path: Path | str) -> keras.Model:
             warnings.simplefilter("error", UserWarning)
             model.load_weights(weights)
     for each in (model, one_view(model)):
-        each.architecture = Loaded(each)
+        # Now, while nothing in it is compiled.
+        each.architecture = Loaded(each.get_config())
     return model
 
 

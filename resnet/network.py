@@ -6,6 +6,7 @@ walks a functional graph by recursion and ends a plain thousand-layer one in Rec
 
 import dataclasses
 import math
+import numbers
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
@@ -89,12 +90,14 @@ def create(
         s doubles with each group after the first, and is four times as much with the large stem.
 
     Raises:
-        ValueError: An unknown name, an image too small for the network, fewer than two classes with softmax, or too
-            few filters left.
+        ValueError: An unknown name, Keras set to channels first, an image too small for the network, fewer than two
+            classes with softmax, or too few filters left.
 
     Source: He et al. 2015 (arXiv 1512.03385), He et al. 2016 (arXiv 1603.05027).
     """
     row = variant(name)
+    if keras.config.image_data_format() != "channels_last":
+        raise ValueError("images have their channels last here; keras.config.set_image_data_format('channels_last')")
     if not isinstance(input_shape, tuple | list) or len(input_shape) != 3 or input_shape[-1] != 3:
         raise ValueError(f"input_shape is {input_shape}; expected (height, width, 3), an RGB image")
     row = dataclasses.replace(row, shortcut=shortcut or row.shortcut, stem=stem or stem_for(row, input_shape))
@@ -102,6 +105,8 @@ def create(
         if getattr(row, key) not in choices:
             raise ValueError(f"{key} is {getattr(row, key)!r}; expected one of {', '.join(choices)}")
     _check(row, input_shape, pooling)
+    if include_top and not isinstance(classes, numbers.Integral):
+        raise ValueError(f"classes is {classes!r}; expected a whole number")
     if include_top and classes < (least := 2 if classifier_activation == "softmax" else 1):
         raise ValueError(f"classes is {classes}; {classifier_activation or 'a classifier'} needs at least {least}")
     row = widened(row, width)

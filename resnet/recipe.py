@@ -1,5 +1,6 @@
 """How a network is trained, as plain data."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal, get_args, get_origin, get_type_hints
 
@@ -65,16 +66,7 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "milestones", tuple(float(each) for each in self.milestones))
-        for name, kind in get_type_hints(type(self)).items():
-            if hasattr(number := getattr(self, name), "item"):
-                # One of NumPy's, of which a checkpoint could not tell in JSON.
-                object.__setattr__(self, name, number.item())
-            value, choices = getattr(self, name), get_args(kind)
-            if get_origin(kind) is Literal and value not in choices:
-                raise ValueError(f"{name} is {value!r}; expected one of {', '.join(choices)}")
-            if int in (kind, *choices) and not isinstance(value, kind):
-                raise ValueError(f"{name} is {value!r}; expected a whole number")
+        self._check_types()
         for name, least in _LEAST.items():
             if (value := getattr(self, name)) is not None and not value >= least:
                 raise ValueError(f"{name} is {value}; expected {least} or more")
@@ -90,3 +82,22 @@ class Recipe:
                 "class_weights and sampling are both balanced, which would make up for rare classes twice; "
                 "set class_weights: none or sampling: shuffled"
             )
+
+    def _check_types(self) -> None:
+        try:
+            object.__setattr__(self, "milestones", tuple(float(each) for each in self.milestones))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"milestones are {self.milestones!r}; expected numbers, such as (0.5, 0.75)") from error
+        for name, kind in get_type_hints(type(self)).items():
+            if hasattr(number := getattr(self, name), "item"):
+                # One of NumPy's, of which a checkpoint could not tell in JSON.
+                object.__setattr__(self, name, number.item())
+            value, choices = getattr(self, name), get_args(kind)
+            if get_origin(kind) is Literal and value not in choices:
+                raise ValueError(f"{name} is {value!r}; expected one of {', '.join(choices)}")
+            if int in (kind, *choices) and (not isinstance(value, kind) or isinstance(value, bool)):
+                raise ValueError(f"{name} is {value!r}; expected a whole number")
+            if kind is float and not (isinstance(value, int | float) and math.isfinite(value)):
+                raise ValueError(f"{name} is {value!r}; expected a number")
+            if kind is bool and not isinstance(value, bool):
+                raise ValueError(f"{name} is {value!r}; expected True or False")

@@ -16,20 +16,23 @@ from resnet.network import Form, create
 
 
 def create_for_training(
-    name: str, *, precision: str = "float32", rematerialize: bool = False, **arguments: Any
+    name: str, *, precision: str | None = None, rematerialize: bool = False, **arguments: Any
 ) -> keras.Model:
     """Build the form of a network that trains fast; `portable` turns it into the one to save.
 
     Args:
         name: A name of `resnet.names()`.
-        precision: A Keras dtype policy: float32, mixed_bfloat16 or mixed_float16.
+        precision: A Keras dtype policy, float32, mixed_bfloat16 or mixed_float16; by default the one that is set.
         rematerialize: Take less memory and more time: of equal blocks that follow each other, only every so manyth
             one's input is kept for the backward pass, and memory grows with the square root of their number.
         **arguments: As for `resnet.create`.
+
+    Differs: it is trained, and not saved, cloned or loaded by Keras; `set_portable_weights` gives it the weights of a
+        stock network. Blocks within a loop are frozen together, by the `trainable` of their group.
     """
     # Two blocks already take less memory in a loop that keeps no more than it must.
     stack = LoopedStack(least=2, rematerialize=True) if rematerialize else LoopedStack()
-    with _dtype_policy(precision):
+    with _dtype_policy(precision or keras.config.dtype_policy()):
         return create(name, form=Form(FusedConvolutions, stack), **arguments)
 
 
@@ -60,7 +63,7 @@ def portable_weights(model: keras.Model) -> list[NDArray[np.generic]]:
 
 
 def set_portable_weights(model: keras.Model, weights: Sequence[NDArray[np.generic]]) -> None:
-    """Give a network weights as its stock form has them."""
+    """Give a network of any form weights as its stock form has them: those of `get_weights` of a stock network."""
     left = iter(weights)
     for layer in _layers(model):
         looped = isinstance(layer, LoopedBlocks)
@@ -82,9 +85,9 @@ def _layers(model: keras.Model) -> Iterator[layers.Layer]:
 
 
 @contextlib.contextmanager
-def _dtype_policy(name: str) -> Iterator[None]:
+def _dtype_policy(policy: str | keras.DTypePolicy) -> Iterator[None]:
     before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name)
+    keras.config.set_dtype_policy(policy)
     try:
         yield
     finally:

@@ -129,3 +129,20 @@ def test_a_network_that_knows_five_digits_learns_the_others_from_two_images_each
 
     scratch, tuned = (np.mean([accuracy(seed, from_first=way) for seed in range(2)]) for way in (False, True))
     assert tuned > scratch + 0.1
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.01])
+def test_the_head_of_a_sequential_learns_at_the_whole_rate(tiny, noise, rate):
+    whole = tiny("resnet10")
+    body = keras.Model(whole.input, whole.layers[-2].output)
+    head = keras.layers.Dense(2, "softmax", name="predictions")
+    model = keras.Sequential([body, head])
+    model.build((None, *body.input_shape[1:]))
+    before = [weight.numpy() for weight in (*body.trainable_weights, *head.weights)]
+    resnet.fit(model, noise(8), np.arange(8) % 2, Recipe(epochs=1, batch_size=8, body_learning_rate=rate))
+    moved = [
+        np.abs(weight.numpy() - was).max()
+        for weight, was in zip((*body.trainable_weights, *head.weights), before, strict=True)
+    ]
+    assert min(moved[-2:]) > 1e-4
+    assert (max(moved[:-2]) == 0) == (rate == 0)

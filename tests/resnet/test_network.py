@@ -220,6 +220,8 @@ def test_width_multiplies_the_filters_of_every_group(width, filters):
         ({"input_shape": (32, 32)}, r"input_shape is \(32, 32\); expected"),
         ({"input_shape": 32}, r"input_shape is 32; expected \(height, width, 3\)"),
         ({"classes": 1}, "classes is 1; softmax needs at least 2"),
+        ({"classes": "10"}, "classes is '10'; expected a whole number"),
+        ({"classes": 10.7}, "classes is 10.7; expected a whole number"),
         ({"classes": 0, "classifier_activation": "sigmoid"}, "classes is 0; sigmoid needs at least 1"),
         ({"pooling": "min", "include_top": False}, "pooling is 'min'; expected None, 'avg' or 'max'"),
         ({"stem": "huge"}, "stem is 'huge'; expected one of small, large"),
@@ -267,3 +269,14 @@ def test_a_thousand_layers_build_and_train_a_step_at_pythons_own_recursion_limit
     assert np.isfinite(loss)
     assert not np.array_equal(model.get_layer("conv1_conv").kernel.numpy(), before)
     assert sys.getrecursionlimit() == 1000
+
+
+def test_where_keras_is_set_to_channels_first_no_other_network_is_built_in_silence():
+    keras.config.set_image_data_format("channels_first")
+    try:
+        with pytest.raises(
+            ValueError, match=r"channels last here; keras.config.set_image_data_format\('channels_last'\)"
+        ):
+            resnet.ResNet18(input_shape=(64, 64, 3), classes=2)
+    finally:
+        keras.config.set_image_data_format("channels_last")

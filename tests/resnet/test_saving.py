@@ -121,6 +121,9 @@ def test_a_model_that_was_loaded_can_be_trained_further_and_saved(tiny, noise, t
     np.testing.assert_array_equal(again(noise(2)), loaded(noise(2)))
     assert not np.array_equal(again(noise(2)), resnet.load(first)(noise(2)))
     assert not again.compiled
+    # The whole of it too, of which a part has been compiled.
+    resnet.save(loaded, second)
+    assert b"SGD" not in second.read_bytes()
 
 
 def test_of_a_network_with_loops_it_is_said_how_to_save_it(tmp_path):

@@ -141,11 +141,12 @@ def test_a_learning_rate_beyond_reason_is_reported_with_epoch_step_and_rate(tiny
 
 
 def test_images_that_are_no_numbers_are_reported_at_the_step_that_meets_them(linear, dark_and_bright):
-    images, labels = dark_and_bright
+    images, labels = (np.resize(part, (200, *part.shape[1:])) for part in dark_and_bright)
+    images = images.astype(np.float32)
+    # The sample that is looked at before is of the others.
+    images[1::2] = np.nan
     with pytest.raises(TrainingDiverged, match=r"the loss became nan in epoch 1, step 1, at learning rate 0\.05"):
-        resnet.fit(
-            linear, np.full(images.shape, np.nan, np.float32), labels, dataclasses.replace(QUICK, schedule="step")
-        )
+        resnet.fit(linear, images, labels, dataclasses.replace(QUICK, schedule="step"))
 
 
 @pytest.mark.parametrize(
@@ -220,7 +221,10 @@ def test_mixed_precision_trains_and_keeps_float32_weights(tiny, dark_and_bright)
             lambda images, labels: (images, np.eye(2)[labels]),
             r"float64 of shape \(\d+, 2\); .*of one-hot rows, their argmax",
         ),
-        (lambda images, labels: (images > 100, labels), "images are True and False; expected 0 to 255"),
+        (lambda images, labels: (images > 100, labels), "images lie within 0 and 1; expected 0 to 255"),
+        (lambda images, labels: (images.astype(np.uint16) * 257, labels), r"lie within \d+ and \d+; expected 0"),
+        (lambda images, labels: (images - np.float32(120), labels), r"lie within -[\d.]+ and [\d.]+; expected 0"),
+        (lambda images, labels: (images * np.float32("nan"), labels), "lie within nan and nan; expected 0"),
         (lambda images, labels: (images, labels[1:]), r"expected an integer for each of \d+ images"),
         (lambda images, labels: (images, labels / 1), "labels are float64"),
         (lambda images, labels: (images, labels - 1), "a label is -1; expected 0 to 1 for 2 classes"),
@@ -239,6 +243,9 @@ def test_mixed_precision_trains_and_keeps_float32_weights(tiny, dark_and_bright)
         "standardised",
         "one-hot",
         "truths",
+        "of 16 bits",
+        "without ImageNet's mean",
+        "no numbers",
         "too few",
         "floats",
         "negative",
@@ -286,12 +293,17 @@ def test_lists_are_taken_as_arrays_are(linear, dark_and_bright):
             r"the last layer, 'rows', has outputs of shape \(None, 1, 192\); expected",
         ),
         (
+            [keras.layers.Dense(2, name="logits"), keras.layers.Softmax(name="predictions")],
+            {"body_learning_rate": 0.0},
+            "the last layer is called 'predictions' and has 0 arrays to train; expected 'predictions', by which it",
+        ),
+        (
             [keras.layers.Dense(2, "softmax", name="head")],
             {"body_learning_rate": 0.1},
-            "the last layer is called 'head'; expected 'predictions', by which it is told from the body",
+            "the last layer is called 'head' and has 2 arrays to train; expected 'predictions', by which it is told",
         ),
     ],
-    ids=["logits", "sigmoid", "features", "no classes", "a head of another name"],
+    ids=["logits", "sigmoid", "features", "no classes", "a head without weights", "a head of another name"],
 )
 def test_a_model_that_would_learn_something_else_is_refused(dark_and_bright, end, changes, sentence):
     model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Rescaling(1 / 255), keras.layers.Flatten(), *end])
@@ -319,12 +331,46 @@ def test_what_is_no_built_network_of_one_input_and_one_output_is_refused(dark_an
 
 
 @pytest.mark.parametrize(
-    ("count", "sentence"), [(0, "there are no validation images; leave"), (None, "validation has 0 parts; expected")]
+    ("validation", "sentence"),
+    [
+        (lambda images, labels: (images[:0], labels[:0]), "there are no validation images; leave validation out"),
+        (lambda images, labels: (), "validation is a tuple; expected a pair, images and labels"),
+        (lambda images, labels: 0.2, "validation is a float; expected a pair, images and labels"),
+    ],
+    ids=["empty", "nothing", "a share"],
 )
-def test_validation_that_is_none_is_refused(linear, dark_and_bright, count, sentence):
-    validation = () if count is None else tuple(part[:count] for part in dark_and_bright)
+def test_validation_that_is_none_is_refused(linear, dark_and_bright, validation, sentence):
+    validation = validation(*dark_and_bright)
     with pytest.raises(ValueError, match=sentence):
         resnet.fit(linear, *dark_and_bright, QUICK, validation=validation)
+
+
+def test_a_callback_may_stand_alone_and_checkpoints_be_named_by_their_folder(linear, dark_and_bright, tmp_path):
+    seen = []
+    told = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(epoch))
+    resnet.fit(linear, *dark_and_bright, QUICK, callbacks=told, checkpoints=str(tmp_path))
+    assert seen == list(range(QUICK.epochs))
+    assert list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "callback", [keras.callbacks.LearningRateScheduler(lambda epoch: 0.1), keras.callbacks.ReduceLROnPlateau()]
+)
+def test_a_callback_that_would_set_the_learning_rate_is_refused_at_once(linear, dark_and_bright, callback):
+    with pytest.raises(ValueError, match="cannot set the learning rate, whose schedule is the recipe's; leave it out"):
+        resnet.fit(linear, *dark_and_bright, QUICK, callbacks=[callback])
+
+
+def test_a_model_that_cannot_be_saved_by_keras_is_not_trained_for_an_epoch_first(dark_and_bright, tmp_path):
+    model = resnet.create_for_training("resnet110", input_shape=(8, 8, 3), classes=2)
+    with pytest.raises(NotImplementedError, match="to save it: resnet"):
+        resnet.fit(model, *dark_and_bright, QUICK, callbacks=keras.callbacks.ModelCheckpoint(tmp_path / "model.keras"))
+    assert not model.compiled
+
+
+def test_what_is_no_recipe_is_refused(linear, dark_and_bright):
+    with pytest.raises(ValueError, match=r"recipe is a dict; expected a resnet.Recipe"):
+        resnet.fit(linear, *dark_and_bright, {"epochs": 1})
 
 
 def test_of_two_views_the_one_that_can_be_trained_is_named(tiny, dark_and_bright):
@@ -369,6 +415,12 @@ def test_a_recipe_of_numpys_numbers_can_be_told_in_json(milestones):
         ({"momentum": 1.0}, "momentum is 1.0; expected less than 1"),
         ({"patience": 0}, "patience is 0; expected 1 or more"),
         ({"epochs": 2.0}, "epochs is 2.0; expected a whole number"),
+        ({"epochs": True}, "epochs is True; expected a whole number"),
+        ({"learning_rate": "0.1"}, "learning_rate is '0.1'; expected a number"),
+        ({"weight_decay": float("inf")}, "weight_decay is inf; expected a number"),
+        ({"mixup": None}, "mixup is None; expected a number"),
+        ({"horizontal_flip": "no"}, "horizontal_flip is 'no'; expected True or False"),
+        ({"milestones": 0.5}, r"milestones are 0.5; expected numbers, such as \(0.5, 0.75\)"),
         ({"patience": 2.5}, "patience is 2.5; expected a whole number"),
         ({"milestones": (0.75, 0.5)}, r"milestones are \(0.75, 0.5\); expected shares of the training that rise"),
         ({"batch_size": 0}, "batch_size is 0; expected 1 or more"),

@@ -43,3 +43,21 @@ def test_the_portable_form_of_a_foreign_model_is_refused():
     foreign = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)], name="foreign")
     with pytest.raises(ValueError, match=r"expected a model made by resnet\.create, .* got 'foreign'"):
         resnet.portable(foreign)
+
+
+def test_the_form_that_trains_obeys_the_policy_that_is_set():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = resnet.create_for_training("resnet20", input_shape=(8, 8, 3), classes=2)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert model.get_layer("conv1_conv").compute_dtype == "bfloat16"
+    model = resnet.create_for_training("resnet20", input_shape=(8, 8, 3), classes=2, precision="mixed_float16")
+    assert model.get_layer("conv1_conv").compute_dtype == "float16"
+
+
+def test_the_form_that_trains_is_given_the_weights_of_a_stock_network(randomised, noise):
+    stock = randomised(resnet.create("resnet110", input_shape=(8, 8, 3), classes=2))
+    fast = resnet.create_for_training("resnet110", input_shape=(8, 8, 3), classes=2)
+    resnet.set_portable_weights(fast, stock.get_weights())
+    np.testing.assert_allclose(fast(noise(2)), stock(noise(2)), atol=1e-5)
