@@ -15,13 +15,12 @@ from pipeline import answers, changes, dvc
 from pipeline.champion import CLASSES, MANIFEST
 from pipeline.drift import drift
 from pipeline.errors import PipelineError
-from pipeline.project import EVALUATION, PARAMS, Project
+from pipeline.project import EVALUATION, Project, settings
 from pipeline.sides import WORKSPACE, Side, choose
 from pipeline.times import times
 from stages import pages
-from stages.errors import BadInput
 from stages.outputs import write_text
-from stages.params import Params, load
+from stages.params import Params
 
 Found = dict[str, Any]
 
@@ -32,19 +31,15 @@ def write(project: Project, former: str | None, new: str) -> tuple[Path, Found]:
     Raises:
         PipelineError: A revision does not exist or has no results, or params.yaml cannot be read.
     """
-    try:
-        settings = load(project.folder / PARAMS)
-    except BadInput as error:
-        raise PipelineError(str(error)) from error
+    params = settings(project.folder)
     with tempfile.TemporaryDirectory(prefix="compare-") as files:
-        found = gather(project, *choose(project.folder, former, new, Path(files)), settings)
+        found = gather(project, *choose(project.folder, former, new, Path(files)), params)
     page = project.logs / "compare" / f"{_as_file(found['former'].name)}-{_as_file(found['new'].name)}.html"
-    page.parent.mkdir(parents=True, exist_ok=True)
     write_text(page, pages.render("compare.html", **found))
     return page, found
 
 
-def gather(project: Project, former: Side, new: Side, settings: Params) -> Found:
+def gather(project: Project, former: Side, new: Side, params: Params) -> Found:
     """All that the page says. What cannot be had is a sentence in `missing` instead."""
     for side in (former, new):
         _refuse_without_results(side)
@@ -60,14 +55,14 @@ def gather(project: Project, former: Side, new: Side, settings: Params) -> Found
     return {
         "former": former,
         "new": new,
-        "level": settings.evaluate.bootstrap.level,
+        "level": params.evaluate.bootstrap.level,
         "evaluated": _as_evaluated(former.json(EVALUATION), new.json(EVALUATION)),
-        "paired": unless_missing("paired", lambda: _paired(former, new, settings)),
+        "paired": unless_missing("paired", lambda: _paired(former, new, params)),
         "settings": changes.settings(former, new),
         "files": changes.files(former, new),
         "data": changes.data(former, new),
         "images": unless_missing("images", lambda: changes.images(former.table(MANIFEST), new.table(MANIFEST))),
-        "drift": unless_missing("drift", lambda: _drift(former, new, settings)),
+        "drift": unless_missing("drift", lambda: _drift(former, new, params)),
         "times": [row for side in (former, new) for row in times(project, side)],
         "stale": sorted(dvc.status(project.folder)) if new.commit is None else [],
         "missing": missing,
@@ -137,11 +132,11 @@ def _number(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else changes.NOTHING
 
 
-def _paired(former: Side, new: Side, settings: Params) -> Found:
+def _paired(former: Side, new: Side, params: Params) -> Found:
     both = answers.paired_predictions(former, new)
-    measured, difference = answers.measure(both, new.table(MANIFEST), new.json(CLASSES), settings)
+    measured, difference = answers.measure(both, new.table(MANIFEST), new.json(CLASSES), params)
     gained, lost = answers.flips(both)
-    shown = [rows.head(settings.report.pictures) for rows in (gained, lost)]
+    shown = [rows.head(params.report.pictures) for rows in (gained, lost)]
     wanted = set(pd.concat(shown)["sha256"])
     workspace = Side(WORKSPACE, None, new.folder, new.files)
     pictures, no_pictures = {}, ""
@@ -170,12 +165,12 @@ def _paired(former: Side, new: Side, settings: Params) -> Found:
         "gained_pictures": gallery[0],
         "lost_pictures": gallery[1],
         "no_pictures": no_pictures,
-        "side": settings.data.image_size,
+        "side": params.data.image_size,
     }
 
 
-def _drift(former: Side, new: Side, settings: Params) -> list[Found]:
-    moved = drift(former.table(MANIFEST), new.table(MANIFEST), settings.gate.drift_warning)
+def _drift(former: Side, new: Side, params: Params) -> list[Found]:
+    moved = drift(former.table(MANIFEST), new.table(MANIFEST), params.gate.drift_warning)
     return [{str(key): value for key, value in row.items()} for row in moved.to_dict("records")]
 
 

@@ -3,7 +3,6 @@
 import shlex
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 from dvc.repo import Repo
 from dvc_data.hashfile.hash import hash_file
@@ -73,7 +72,7 @@ def _missing(project: Project) -> list[Finding]:
         return [
             Finding(f"{path} ({hashed.value}) is not in DVC's cache", "dvc fetch, or dvc repro")
             for path, hashed in sorted(_objects(repo).items())
-            if not Path(cache.oid_to_path(hashed.value)).exists()
+            if not cache.exists(hashed.value)
         ]
 
 
@@ -86,7 +85,7 @@ def _damaged(project: Project, kept: dict[str, str]) -> list[Finding]:
             cache, known = repo.cache.local, set(sound)
             for path, hashed in sorted(_objects(repo).items()):
                 stored = cache.oid_to_path(hashed.value)
-                if hashed.value in known or not Path(stored).exists():
+                if hashed.value in known or not cache.exists(hashed.value):
                     continue
                 if hashed.value not in sound:
                     read = hash_file(stored, cache.fs, hashed.name)[1]
@@ -110,7 +109,7 @@ def _objects(repo: Repo) -> dict[str, HashInfo]:
             if not out.use_cache or not out.hash_info:
                 continue
             found[str(out)] = out.hash_info
-            if out.hash_info.isdir and Path(repo.cache.local.oid_to_path(out.hash_info.value)).exists():
+            if out.hash_info.isdir and repo.cache.local.exists(out.hash_info.value):
                 # What is in a folder whose list is damaged cannot be told; that it is damaged, its hash tells.
                 with suppress(ObjectFormatError):
                     tree = Tree.load(repo.cache.local, out.hash_info)
@@ -124,9 +123,7 @@ def _incomplete(project: Project, kept: dict[str, str]) -> list[Finding]:
     for name, commit in kept.items():
         with dvc.repository(project.folder, commit) as repo:
             cache = repo.cache.local
-            lost = [
-                path for path, hashed in _objects(repo).items() if not Path(cache.oid_to_path(hashed.value)).exists()
-            ]
+            lost = [path for path, hashed in _objects(repo).items() if not cache.exists(hashed.value)]
         if lost:
             what = f"{name} has lost {len(lost)} of its files from DVC's cache, such as {sorted(lost)[0]}"
             findings.append(Finding(what, f"dvc fetch (git checkout {name} first), or make it anew: dvc repro"))
