@@ -18,6 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stages import backend, checkpoints, command, runlog
+from stages.chance import learned_nothing
 from stages.classifier import open_model, predict
 from stages.gradients import compare_gradients
 from stages.intervals import bootstrap, clusters, share_interval
@@ -100,8 +101,12 @@ def write_results(
     predictions = tabulate(tested, probabilities, labels, classes)
     cluster = clusters(tested["group"])
     right = int(predictions["correct"].sum())
+    scored = scores(probabilities, labels, bins)
+    if learned_nothing(scored["accuracy"], scored["chance"]):
+        # Such a model has no say in what a label should be.
+        predictions["mislabelled"] = False
     found = {
-        **scores(probabilities, labels, bins),
+        **scored,
         "images": len(labels),
         "clusters": int(cluster.max()) + 1,
         "intervals": bootstrap(

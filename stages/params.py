@@ -408,7 +408,7 @@ def _sentence(detail: ErrorDetails) -> str:
         case "string_too_short" | "too_short":
             least = f"{detail['ctx']['min_length']} {_ITEMS[detail['type']]}"
             return f"{key} must have at least {least}, but is {_shown(detail['input'])}"
-    reason = detail["msg"].removeprefix("Input ").replace("should be", "must be")
+    reason = detail["msg"].removeprefix("Input ").removeprefix("String ").replace("should", "must")
     return f"{key} {reason}, but is {_shown(detail['input'])}"
 
 

@@ -79,6 +79,8 @@ def prepare(data: DataParams, seed: int, prepared: Path, manifest: Path) -> None
         rows.to_parquet(table, index=False)
         note_manifest(table, folder)
     log_result(rows, classes)
+    if validation_share(entries, data) and not (rows["split"] == VALIDATION).any():
+        log.warning("no image is in the validation split; raise data.validation_fraction or add images")
 
 
 def read_source(path: Path, root: Path) -> list[Entry]:

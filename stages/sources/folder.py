@@ -1,5 +1,6 @@
 """A folder of class folders, with or without train/, validation/ and test/ above them."""
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,9 @@ from stages.splits import ALSO_CALLED, SPLITS, TEST, TRAIN
 
 # Folders of these names beside each other are splits, and no classes.
 _LIKE_SPLITS = {*SPLITS, *ALSO_CALLED, "training", "testing", "dev", "eval"}
+
+
+log = logging.getLogger(__name__)
 
 
 def read_folder(root: Path) -> list[Entry]:
@@ -29,11 +33,14 @@ def read_folder(root: Path) -> list[Entry]:
         # Before they are listed, for a link may lead to the whole disk.
         _refuse_links_out([*splits, *class_folders], root)
         entries = [entry for folder in class_folders for entry in _entries(folder, root, bool(splits))]
+        stray = [file for parent in {root, *splits} for file in _files(parent)]
         empty = next((folder for folder in splits if not _folders(folder)), None)
     except OSError as error:
         raise BadInput(f"{error.filename} cannot be listed: {error.strerror}") from error
     if empty:
         raise BadInput(f"{empty} holds no class folders")
+    if stray:
+        log.warning("%s files lie beside the folders, have no class and are left out: %s", f"{len(stray):,}", stray[0])
     for entry in entries:
         if entry.path.encode("utf-8", "ignore") != os.fsencode(entry.path):
             raise BadInput(f"the name {os.fsencode(entry.path)!r} below {root} is not UTF-8; rename it")
@@ -78,6 +85,10 @@ def _refuse_links_out(paths: list[Path], root: Path) -> None:
                 f"{str(path)!r} is a link to {str(path.resolve())!r}, out of {root}; copy there what it leads to, or "
                 "remove it"
             )
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if not path.is_dir() and not no_picture(path.name))
 
 
 def _folders(folder: Path) -> list[Path]:

@@ -72,6 +72,12 @@ def test_hidden_files_and_those_that_systems_leave_are_no_images(tree):
     assert [path for path, _, _ in listed(root)] == ["cat/a.png", "dog/a.png"]
 
 
+def test_a_file_beside_the_folders_is_left_out_and_told_of(tree, caplog):
+    root = tree("cat/1.png", "dog/1.png", "loose.png", ".hidden")
+    assert len(listed(root)) == 2
+    assert caplog.messages == [f"1 files lie beside the folders, have no class and are left out: {root}/loose.png"]
+
+
 @pytest.mark.parametrize(
     "name", ["a b", "猫", "new\nline", 'q"uote', "com,ma", "<b>", "%20", "\\", "NA", "-rf", "a" * 200]
 )

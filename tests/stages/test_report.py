@@ -148,6 +148,8 @@ def test_a_model_that_is_no_better_than_chance_is_called_so(reported, images, wr
     page, card = reported(images=images, wrong=wrong)
     assert ("learned next to nothing" in page) == warned
     assert ("learned next to nothing" in card) == warned
+    if warned:
+        assert json.loads(Path("metrics/evaluate.json").read_text())["mislabelled"] == 0
 
 
 @pytest.mark.parametrize(("count", "whole"), [(30, True), (31, False), (1000, False)])
