@@ -160,7 +160,7 @@ def test_a_misspelt_model_name_ends_the_first_stage_and_what_it_says_brings_all_
     project.set_params(data={"test_fraction": 0.3}, model={"name": "resnet21"})
     try:
         said = project.run("dvc", "repro", fails=True)
-        assert "error: params.yaml: model: there is no architecture 'resnet21'; the nearest are resnet" in said
+        assert "error: params.yaml: model.name: there is no architecture 'resnet21'; the nearest are resnet" in said
         assert "Traceback" not in said
         assert advice in said
     finally:
