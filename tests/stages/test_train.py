@@ -199,7 +199,7 @@ def test_a_training_that_diverges_writes_no_model_and_says_why_it_will_not_be_tr
 def test_memory_that_runs_out_in_the_data_or_in_the_network_names_the_batch_size():
     import tensorflow as tf
 
-    settings = load(ROOT / "params.yaml").train
+    settings = load(ROOT / "params.yaml").train.model_copy(update={"jit": False})
     # More than any machine's addresses reach.
     images = np.broadcast_to(np.uint8(0), (2**16, 2**15, 2**15, 3))
 
