@@ -129,4 +129,4 @@ def test_a_stage_writes_its_lines_and_nothing_else(photos, params_file, run_stag
     done = run_stage("prepare")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("60 images of 2 classes: ")
-    assert sorted(path.name for path in here.iterdir()) == ["data", "params.yaml", "photos"]
+    assert sorted(path.name for path in here.iterdir()) == ["data", "logs", "params.yaml", "photos"]
