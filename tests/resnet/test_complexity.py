@@ -78,10 +78,10 @@ def test_plain_nets_have_the_layers_of_their_twins_and_no_parameter_more(costs):
 def test_list_prints_every_architecture_with_its_cost(capsys):
     assert main(["list"]) == 0
     header, *rows = capsys.readouterr().out.splitlines()
-    assert header.split() == ["name", "layers", "parameters", "multiply-adds", "paper"]
+    assert header.split() == ["name", "layers", "parameters", "stored", "multiply-adds", "paper"]
     table = {row.split()[0]: row.split()[1:] for row in rows}
     assert list(table) == resnet.names()
-    assert table["resnet20"] == ["20", "269,722", "40,551,040", "He", "et", "al.", "2015"]
+    assert table["resnet20"] == ["20", "269,722", "271,098", "40,551,040", "He", "et", "al.", "2015"]
     assert table["resnet1001v2"][:2] == ["1,001", "10,327,706"]
     assert table["resnet1001v2"][-1] == "2016"
     assert len({len(row) for row in rows}) == 1
