@@ -91,6 +91,7 @@ def test_a_loop_of_fused_blocks_gives_the_outputs_and_running_averages_of_stock_
 
 
 def test_the_portable_form_of_a_looped_network_answers_as_it_does(noise):
+    keras.utils.set_random_seed(0)
     fast = resnet.create_for_training("resnet56", input_shape=(8, 8, 3), classes=4)
     assert [layer.repeats for layer in loops(fast)] == [9, 8, 8]
     # Untrained averages let the residuals grow until one class has it all; small ones do not.
