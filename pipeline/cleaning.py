@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from pipeline import dvc, flow_runs, registry
+from pipeline import branches, dvc, flow_runs, registry
 from pipeline.checkout import remove_left_behind
 from pipeline.git import commit_of, git
 from pipeline.lock import only_run
@@ -71,11 +71,11 @@ def _cache_outside(project: Project) -> Path | None:
     return None if cache.resolve().is_relative_to(project.main.resolve()) else cache
 
 
-def _remove_objects_of(project: Project, branches: list[str]) -> int:
+def _remove_objects_of(project: Project, old: list[str]) -> int:
     """Remove from the cache what these branches alone lead to, and no workspace holds."""
-    if not branches:
+    if not old:
         return 0
-    others, own = _commits_of_others(project, branches), {commit_of(project.main, branch) for branch in branches}
+    others, own = _commits_of_others(project, old), {commit_of(project.main, branch) for branch in old}
     only = _used(project.main, sorted(own - others)) - _used(project.main, sorted(others))
     for folder in _workspaces(project):
         only -= _used(folder)
@@ -88,9 +88,9 @@ def _remove_objects_of(project: Project, branches: list[str]) -> int:
     return len(present)
 
 
-def _commits_of_others(project: Project, branches: list[str]) -> set[str]:
+def _commits_of_others(project: Project, old: list[str]) -> set[str]:
     """The commits that change what DVC knows and to which something else leads: a branch, a tag, a stash, a reflog."""
-    names = [f"refs/{where}/{branch}" for branch in branches for where in ("heads", "remotes/*")]
+    names = [f"refs/{where}/{branch}" for branch in old for where in ("heads", "remotes/*")]
     # A branch that is pushed is not held here by that: its data has been pushed before it.
     known = git(project.main, "for-each-ref", "--format=%(refname)", *names).splitlines()
     git(project.main, "reflog", "expire", "--expire=all", *known)
@@ -135,11 +135,9 @@ def _remove_with_empty_folder(path: Path) -> None:
 def _remove_logs(project: Project, keep: int) -> int:
     """Remove the pages of what has no branch any more, or never had one as it failed."""
     folder = project.logs / RETRAININGS
-    listed = git(
-        project.main, "for-each-ref", "--format=%(refname:lstrip=3)", f"refs/heads/{RETRAININGS}/"
-    ).splitlines()
+    listed = branches.names(project.main)
     found = sorted((path for path in folder.iterdir() if path.is_dir()), reverse=True) if folder.is_dir() else []
-    old = [path for path in found[keep:] if path.name not in listed]
+    old = [path for path in found[keep:] if f"{RETRAININGS}/{path.name}" not in listed]
     for path in old:
         shutil.rmtree(path)
     return len(old)

@@ -106,11 +106,10 @@ def reproduce(folder: Path, stage: str, say: Say, held: int | None = None) -> Ou
         StageFailed: The stage failed.
         Busy: Another DVC command is at work on the same files.
     """
-    status, lines = supervised(_dvc("repro", "--single-item", stage), folder, say, held)
-    if status and any(sign in line for line in lines for sign in BUSY):
-        raise Busy(f"stage {stage} has to wait for another DVC command: {' '.join(lines[-2:])}")
-    if status:
-        raise StageFailed(f"stage {stage} failed with status {status}: " + "\n".join(lines[-5:]))
+    try:
+        lines = _run(f"stage {stage}", ["repro", "--single-item", stage], folder, say, held)
+    except DvcFailed as error:
+        raise StageFailed(str(error)) from error
     if any("is cached - skipping run" in line for line in lines):
         return "restored"
     # A .dvc file is not run but verified, and takes the new content of its data into DVC's cache.
@@ -125,11 +124,15 @@ def run(folder: Path, arguments: list[str], say: Say, held: int | None = None) -
         Busy: Another DVC command is at work.
         DvcFailed: With its last lines.
     """
-    status, lines = supervised(_dvc(*arguments), folder, say, held)
+    return _run(f"dvc {' '.join(arguments)}", arguments, folder, say, held)
+
+
+def _run(what: str, arguments: list[str], folder: Path, say: Say, held: int | None) -> list[str]:
+    status, lines = supervised([sys.executable, "-m", "dvc", *arguments], folder, say, held)
     if status and any(sign in line for line in lines for sign in BUSY):
-        raise Busy(f"dvc {' '.join(arguments)} has to wait for another DVC command: {' '.join(lines[-2:])}")
+        raise Busy(f"{what} has to wait for another DVC command: {' '.join(lines[-2:])}")
     if status:
-        raise DvcFailed(f"dvc {' '.join(arguments)} failed with status {status}: " + "\n".join(lines[-5:]))
+        raise DvcFailed(f"{what} failed with status {status}: " + "\n".join(lines[-5:]))
     return lines
 
 
@@ -220,7 +223,3 @@ def _bring_back_a_dvc_lock_that_was_cut_short(folder: Path) -> None:
 
 def _is_empty(file: Path) -> bool:
     return file.exists() and not file.read_bytes().strip()
-
-
-def _dvc(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "dvc", *arguments]

@@ -78,14 +78,6 @@ def write(path: Path, result: Result) -> None:
     write_text(path, json.dumps(asdict(result), indent=2, default=float) + "\n")
 
 
-def read(path: Path) -> Result:
-    """Read a result that `write` wrote."""
-    found = json.loads(path.read_text(encoding="utf-8"))
-    found["stages"] = [StageRun(**stage) for stage in found["stages"]]
-    found["metrics"] = [Metric(**metric) for metric in found["metrics"]]
-    return Result(**found)
-
-
 def show(result: Result, report: Path | None) -> None:
     """Keep a result as artifacts of the flow run."""
     if result.stages:

@@ -12,11 +12,11 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.states import Failed
 from prefect.tasks import Task
 
-from pipeline import data, dvc, flow_runs, punctuality, registry, results
+from pipeline import branches, data, dvc, flow_runs, punctuality, registry, results
 from pipeline.checkout import checkout, remove_left_behind
 from pipeline.errors import Busy, DvcFailed, GitFailed, PipelineError, StageFailed
 from pipeline.flow import WAITS, judge, run_stages
-from pipeline.git import commit_of, git, name_the_author
+from pipeline.git import commit_of, git
 from pipeline.lock import AnotherRun, Held, only_run
 from pipeline.notification import notify as tell
 from pipeline.project import RETRAININGS, Project, find, settings
@@ -83,7 +83,7 @@ def _retrain(
     tip = commit_of(project.folder, revision)
     name = datetime.now(UTC).strftime("%Y-%m-%dT%H%M%SZ")
     branch = f"{RETRAININGS}/{name}"
-    _refuse_a_name_that_is_taken(project, branch)
+    branches.refuse_a_name_that_is_taken(project.main, branch)
     if publication:
         publication.check()
         # Before there is anything to push, so that nothing that comes between is in the way; no branch, no push.
@@ -92,7 +92,7 @@ def _retrain(
         log.info("retraining %s (%s) in %s", revision, tip[:12], folder)
         # Now, and not after hours of training.
         settings(folder)
-        newest = _newest(project, tip)
+        newest = branches.newest_of(project.main, tip)
         patient("update data", data.update, waits)(project, folder, newest, log.info, held)
         if known := _same_inputs(folder, newest, tip):
             hint = [] if registry.champion(project.main) else [f"there is no champion yet; {registry.FIRST}"]
@@ -110,7 +110,7 @@ def _train_and_judge(project: Project, folder: Path, name: str, held: int, timeo
         _keep_for_people(project, folder, name)
     # Beside the champion's that it was held against, not beside its own.
     numbers = results.metrics(folder)
-    commit = _commit(folder, branch, verdict)
+    commit = branches.commit_results(folder, f"{branch}: {verdict.outcome}", verdict.reasons)
     if verdict.outcome == "promoted":
         get_run_logger().info("%s is the champion now", registry.promote(project.main, commit))
     # Last, as the next run takes what has a branch for done.
@@ -163,28 +163,6 @@ def _put_in_order(project: Project, held: Held, notify: str | None) -> None:
         get_run_logger().warning("removed checkouts that were left behind: %s", ", ".join(left))
 
 
-def _refuse_a_name_that_is_taken(project: Project, branch: str) -> None:
-    taken = git(
-        project.main, "for-each-ref", "--format=%(refname:short)", f"refs/heads/{branch}", f"refs/heads/{RETRAININGS}"
-    )
-    for name in taken.splitlines():
-        if name in (branch, RETRAININGS):
-            raise PipelineError(
-                f"the branch {name} exists, so {branch} cannot be made; rename it: git branch -m {name} {name}-old"
-            )
-
-
-def _newest(project: Project, tip: str) -> str | None:
-    """The newest retraining of this very commit, or the one that is this commit."""
-    # This lists those of later commits too.
-    order = ("--sort=-refname", f"--contains={tip}", "--format=%(refname:short) %(objectname) %(parent)")
-    for line in git(project.main, "for-each-ref", *order, f"refs/heads/{RETRAININGS}/").splitlines():
-        branch, commit, *parents = line.split()
-        if tip in (commit, *parents[:1]):
-            return branch
-    return None
-
-
 def _same_inputs(folder: Path, newest: str | None, tip: str) -> str | None:
     """The newest retraining of this tip, or the tip itself, if it had the inputs that this checkout has."""
     outputs = dvc.kept_in_git(folder)
@@ -213,15 +191,6 @@ def _take_outputs_from_cache(folder: Path, held: int) -> None:
         if not has_remote:
             raise
         dvc.run(folder, ["pull", "--allow-missing", "--force"], log.info, held)
-
-
-def _commit(folder: Path, branch: str, verdict: "Verdict") -> str:
-    name_the_author(folder)
-    git(folder, "add", "--update")
-    git(folder, "add", "--force", "--", *(path for path in dvc.kept_in_git(folder) if (folder / path).exists()))
-    message = f"{branch}: {verdict.outcome}\n\n" + "\n".join(f"- {reason}" for reason in verdict.reasons)
-    git(folder, "commit", "--quiet", "--allow-empty", "--message", message)
-    return commit_of(folder, "HEAD")
 
 
 def _keep_for_people(project: Project, folder: Path, name: str) -> None:

@@ -10,9 +10,9 @@ from dvc_data.hashfile.hash_info import HashInfo
 from dvc_data.hashfile.tree import Tree
 from dvc_objects.errors import ObjectFormatError
 
-from pipeline import dvc, registry
+from pipeline import branches, dvc, registry
 from pipeline.git import commit_of, git
-from pipeline.project import RETRAININGS, Project
+from pipeline.project import Project
 
 
 @dataclass(frozen=True)
@@ -131,6 +131,5 @@ def _incomplete(project: Project, kept: dict[str, str]) -> list[Finding]:
 
 
 def _kept(project: Project) -> dict[str, str]:
-    branches = git(project.main, "for-each-ref", "--format=%(refname:short)", f"refs/heads/{RETRAININGS}/").splitlines()
     named = {str(version): version.commit for version in registry.versions(project.main)}
-    return named | {branch: commit_of(project.main, branch) for branch in branches}
+    return named | {branch: commit_of(project.main, branch) for branch in branches.names(project.main)}

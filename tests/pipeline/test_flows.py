@@ -14,18 +14,6 @@ from pipeline.gate import Verdict
 from pipeline.notification import notify
 
 
-def test_the_newest_retraining_of_a_commit_is_of_that_very_commit_or_it_itself(small):
-    tip = small.git("rev-parse", "HEAD")
-    assert retraining._newest(small.found, tip) is None
-    small.retrain("2026-01-01T000000Z", 2)
-    own = small.retrain("2026-01-02T000000Z", 3)
-    small.commit("another source of the data")
-    small.retrain("2026-01-03T000000Z", 4)
-    assert retraining._newest(small.found, tip) == "retrain/2026-01-02T000000Z"
-    assert retraining._newest(small.found, own) == "retrain/2026-01-02T000000Z"
-    assert retraining._newest(small.found, small.git("rev-parse", "HEAD")) == "retrain/2026-01-03T000000Z"
-
-
 @pytest.mark.usefixtures("prefect_server")
 def test_a_verdict_is_against_whoever_is_the_champion_when_it_is_spoken(small, monkeypatch):
     first = registry.promote(small.folder, "main")

@@ -1,6 +1,7 @@
-"""What a run came to: written, read, and shown to a person."""
+"""What a run came to: written, and shown to a person."""
 
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -18,9 +19,9 @@ RESULT = Result(
 )
 
 
-def test_what_is_written_is_read_again(tmp_path):
+def test_a_result_is_written_as_json_into_folders_that_it_makes(tmp_path):
     results.write(tmp_path / "logs/deep/run.json", RESULT)
-    assert results.read(tmp_path / "logs/deep/run.json") == RESULT
+    assert json.loads((tmp_path / "logs/deep/run.json").read_text()) == asdict(RESULT)
 
 
 def test_numbers_of_numpy_are_written_as_numbers(tmp_path):
@@ -30,9 +31,10 @@ def test_numbers_of_numpy_are_written_as_numbers(tmp_path):
 
 def test_a_result_that_cannot_be_written_leaves_the_former_one(tmp_path):
     results.write(tmp_path / "run.json", RESULT)
+    former = (tmp_path / "run.json").read_bytes()
     with pytest.raises((TypeError, ValueError)):
         results.write(tmp_path / "run.json", Result("promoted", [], [], {"what": object()}))
-    assert results.read(tmp_path / "run.json") == RESULT
+    assert (tmp_path / "run.json").read_bytes() == former
 
 
 def test_the_state_is_named_after_the_outcome():
