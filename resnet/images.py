@@ -78,6 +78,9 @@ def read_picture(file: Path | str | BinaryIO, size: int) -> Picture:
         # Of this machine, not of the image.
         raise
     except Exception as error:
+        if isinstance(error, OSError) and error.strerror:
+            # Of the system, which would name the whole path, and that is another one elsewhere.
+            raise UnreadableImage(f"cannot be read: {error.strerror}") from error
         # Pillow's many decoders raise whatever they like on damaged files.
         raise UnreadableImage(f"cannot be decoded: {str(error) or type(error).__name__}") from error
 

@@ -25,7 +25,8 @@ def save(model: keras.Model, path: Path | str, classes: Sequence[str] | None = N
     Stock Keras loads it. Keras' own writing would put the date into it, memory addresses, and numbers that it counts.
 
     Args:
-        classes: Names to store beside the model, in the order of its outputs.
+        classes: Names to store beside the model, in the order of its outputs; those of a file that was loaded are to
+            be given anew (`resnet.class_names`).
 
     Raises:
         ValueError: The model was not made by `resnet.create` or `resnet.create_for_training` nor loaded by

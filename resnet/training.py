@@ -5,6 +5,7 @@ import functools
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import keras
 import numpy as np
@@ -37,6 +38,7 @@ def fit(
     checkpoints: Checkpoints | Path | str | None = None,
     tensorboard: Path | str | None = None,
     callbacks: Sequence[keras.callbacks.Callback] | keras.callbacks.Callback = (),
+    verbose: Literal["auto", 0, 1, 2] = "auto",
 ) -> keras.callbacks.History:
     """Train a classifier in place; with checkpoints, begin where the newest of them is.
 
@@ -52,6 +54,8 @@ def fit(
         tensorboard: A folder for TensorBoard's logs.
         callbacks: More of Keras' callbacks; a checkpoint holds the state of those that have `get_state`. With a
             recipe's `ema_decay` they see the weights themselves, and not their average: `keep` keeps the best of that.
+        verbose: As Keras takes it: 0 is silent, 1 a progress bar, 2 a line an epoch; "auto" is a bar for a person at
+            a terminal, and for a log the lines.
 
     Shapes:
         images: (N, H, W, 3) uint8, an array or a memory map. labels: (N,) integers below K.
@@ -124,8 +128,7 @@ def fit(
             and feeding.in_order(EvaluationBatches(*shared_equally(validation, model), classes, recipe.batch_size)),
             callbacks=chosen,
             shuffle=False,
-            # A progress bar for a person; for a log the epoch and one line of figures.
-            verbose=1 if sys.stdout.isatty() else 2,
+            verbose=(1 if sys.stdout.isatty() else 2) if verbose == "auto" else verbose,
         )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from resnet.walking import files_below
 from stages import code_at_start
 from stages.errors import BadInput
-from stages.params import read_yaml
+from stages.yaml_files import read_yaml
 
 PIPELINE = Path("dvc.yaml")
 PARAMS = Path("params.yaml")

@@ -1,20 +1,19 @@
-"""params.yaml as frozen, typed sections: read whole and checked whole before any stage does anything."""
+"""params.yaml as frozen, typed sections: read whole and checked whole before any stage does anything.
 
-import difflib
+Nothing has a hidden default: what the file does not say is refused.
+"""
+
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails
-from ruamel.yaml import YAML
-from ruamel.yaml.composer import Composer, ComposerError
-from ruamel.yaml.error import MarkedYAMLError
-from ruamel.yaml.events import AliasEvent
+from pydantic import AfterValidator, Field, model_validator
 
 from resnet.variants import IMAGENET_WEIGHTS, Shortcut, Stem, stem_for, variant, widened
-from stages.errors import BadInput, legible
+from stages.errors import BadInput
+from stages.sections import Section, checked
+from stages.yaml_files import read_yaml
 
 
 def _without_nul(text: str) -> str:
@@ -36,19 +35,6 @@ Threads = Annotated[int, Field(ge=1, le=1024)]
 NotNegative = Annotated[float, Field(ge=0, le=1e9)]
 Rate = Annotated[float, Field(gt=0, le=1e30)]
 Severity = Literal["fail", "warn"]
-# A data set of twenty thousand classes; ruamel takes seconds for it.
-MOST_YAML_CHARACTERS = 500_000
-_SHOWN = 200
-_LONGEST_REASON = 1000
-# More mistakes than a person makes at once; beyond them the file is another one.
-_MOST_MISTAKES = 10
-_ITEMS = {"string_too_short": "character", "too_short": "item"}
-
-
-class Section(BaseModel):
-    """A part of params.yaml: unknown keys and wrong types are refused, and nothing has a hidden default."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class DataParams(Section):
@@ -334,87 +320,4 @@ def load(path: Path) -> Params:
         content = read_yaml(path)
     except FileNotFoundError:
         raise BadInput(f"there is no {path} here; run from the project's root, or name one with --params") from None
-    if not isinstance(content, dict):
-        found = "is empty" if content is None else f"holds {type(content).__name__}"
-        raise BadInput(f"{path} must be a mapping of sections, but {found}")
-    try:
-        return Params.model_validate(content)
-    except ValidationError as error:
-        mistakes = error.errors(include_url=False)
-        sentences = [_sentence(detail) for detail in mistakes[:_MOST_MISTAKES]]
-        if len(mistakes) > _MOST_MISTAKES:
-            sentences.append(f"and {len(mistakes) - _MOST_MISTAKES} more")
-        raise BadInput(f"{path}: " + "; ".join(sentences)) from error
-
-
-def read_yaml(path: Path) -> Any:
-    """Read a YAML 1.2 file.
-
-    Raises:
-        BadInput: It is no YAML, or no file.
-        FileNotFoundError: It is not there.
-    """
-    yaml = YAML(typ="safe", pure=True)
-    yaml.Composer = _WithoutAliases
-    try:
-        with path.open(encoding="utf-8") as file:
-            text = file.read(MOST_YAML_CHARACTERS + 1)
-        if len(text) > MOST_YAML_CHARACTERS:
-            raise ValueError(f"it has more than {MOST_YAML_CHARACTERS:,} characters")
-        return yaml.load(text)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise BadInput(f"{path} cannot be read: {error.strerror}") from error
-    except Exception as error:  # ruamel raises whatever it likes on a value that does not fit its tag, or a new version
-        # ruamel's own text has many lines.
-        reason = str(error)
-        if isinstance(error, MarkedYAMLError) and error.problem_mark:
-            reason = f"line {error.problem_mark.line + 1}: {error.context or ''} {error.problem}"
-        raise BadInput(f"{path} is not valid YAML: {legible(reason, _LONGEST_REASON)}") from error
-
-
-class _WithoutAliases(Composer):
-    """Refuses `*name`: nine lines of lists of aliases of lists stand for a billion values."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        """See ruamel.yaml."""
-        if self.parser.check_event(AliasEvent):
-            event = self.parser.peek_event()
-            raise ComposerError(None, None, f"*{event.anchor} is an alias; write its value out", event.start_mark)
-        return super().compose_node(parent, index)
-
-
-def _shown(value: object) -> str:
-    return legible(repr(value), _SHOWN)
-
-
-def _sentence(detail: ErrorDetails) -> str:
-    location = [legible(str(part), _SHOWN) for part in detail["loc"]]
-    key = ".".join(location)
-    match detail["type"]:
-        case "extra_forbidden":
-            near = difflib.get_close_matches(location[-1], _keys_beside(location), n=1)
-            return f"unknown key {key}" + (f" (did you mean {near[0]}?)" if near else "; remove it")
-        case "missing":
-            return f"{key} is missing; write it into the file (git diff shows what was taken out)"
-        case "value_error":
-            reason = legible(str(detail["ctx"]["error"]), _LONGEST_REASON)
-            # What is wrong with a section begins with one of its keys.
-            between = "." if isinstance(detail["input"], dict) else ": "
-            return f"{key}{between}{reason}" if key else reason
-        case "model_type":
-            return f"{key} must be a mapping of keys, but is {_shown(detail['input'])}"
-        case "string_too_short" | "too_short":
-            least = f"{detail['ctx']['min_length']} {_ITEMS[detail['type']]}"
-            return f"{key} must have at least {least}, but is {_shown(detail['input'])}"
-    reason = detail["msg"].removeprefix("Input ").removeprefix("String ").replace("should", "must")
-    return f"{key} {reason}, but is {_shown(detail['input'])}"
-
-
-def _keys_beside(location: list[str]) -> list[str]:
-    section: Any = Params
-    for part in location[:-1]:
-        fields = {field.alias or name: field for name, field in section.model_fields.items()}
-        section = fields[part].annotation
-    return [field.alias or name for name, field in section.model_fields.items()]
+    return checked(Params, content, path)

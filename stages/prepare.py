@@ -70,6 +70,7 @@ def prepare(data: DataParams, seed: int, prepared: Path, manifest: Path) -> None
         BadInput: What data.path names cannot be trained on; former outputs stay as they are.
     """
     entries = read_source(Path(data.path), Path(data.root))
+    data = with_drawn_shares(data, entries)
     classes = check_entries(entries, data)
     with replacing(prepared) as folder, replacing(manifest) as table:
         folder.mkdir()
@@ -79,7 +80,7 @@ def prepare(data: DataParams, seed: int, prepared: Path, manifest: Path) -> None
         rows.to_parquet(table, index=False)
         note_manifest(table, folder)
     log_result(rows, classes)
-    if validation_share(entries, data) and not (rows["split"] == VALIDATION).any():
+    if data.validation_fraction and not (rows["split"] == VALIDATION).any():
         log.warning("no image is in the validation split; raise data.validation_fraction or add images")
 
 
@@ -98,6 +99,12 @@ def read_source(path: Path, root: Path) -> list[Entry]:
         case ".yaml" | ".yml":
             return read_descriptor(path)
     raise BadInput(f"data.path is {path}; expected a folder, a .csv or .parquet manifest, or a .yaml descriptor")
+
+
+def with_drawn_shares(data: DataParams, entries: list[Entry]) -> DataParams:
+    """Draw nothing for validation where the source names images for that."""
+    given = any(entry.split == VALIDATION for entry in entries)
+    return data.model_copy(update={"validation_fraction": 0.0}) if given else data
 
 
 def check_entries(entries: list[Entry], data: DataParams) -> list[str]:
@@ -122,7 +129,7 @@ def check_entries(entries: list[Entry], data: DataParams) -> list[str]:
     unseen = sorted(set(labels[given == TEST]) - set(labels[given != TEST]))
     if unseen:
         raise BadInput(f"{data.path} has the label {unseen[0]!r} in test but not in train; a model cannot know it")
-    drawn = 1 + lacks_test + bool(validation_share(entries, data))
+    drawn = 1 + lacks_test + bool(data.validation_fraction)
     counts = labels[given.isin(["", TRAIN])].value_counts().reindex(classes, fill_value=0)
     if counts.min() < drawn:
         scarce = str(counts.idxmin())
@@ -136,7 +143,6 @@ def check_entries(entries: list[Entry], data: DataParams) -> list[str]:
 def write_arrays(entries: list[Entry], classes: list[str], data: DataParams, seed: int, folder: Path) -> pd.DataFrame:
     """Decode on all cores, chunk by chunk, and write each image to its split's array; return the manifest."""
     numbers = {name: number for number, name in enumerate(classes)}
-    validation = validation_share(entries, data)
     labels: dict[str, list[int]] = {split: [] for split in SPLITS}
     # What the manifest measures itself takes the place of what a source says.
     further = sorted({name for entry in entries for name in entry.properties} - set(COLUMNS))
@@ -148,7 +154,7 @@ def write_arrays(entries: list[Entry], classes: list[str], data: DataParams, see
         }
         for chunk, rows, pixels in measured(entries, data.image_size):
             splits = [
-                None if row["error"] else choose_split(entry, row["sha256"], seed, validation, data.test_fraction)
+                None if row["error"] else choose_split(entry, row["sha256"], seed, data)
                 for entry, row in zip(chunk, rows, strict=True)
             ]
             written = [split for split in splits if split]
@@ -181,17 +187,12 @@ def measured(entries: list[Entry], size: int) -> Iterator[tuple[list[Entry], lis
             progress.update(len(chunk))
 
 
-def validation_share(entries: list[Entry], data: DataParams) -> float:
-    """Which share of train is drawn for validation: none of it where the source names images for that."""
-    return 0.0 if any(entry.split == VALIDATION for entry in entries) else data.validation_fraction
-
-
-def choose_split(entry: Entry, sha256: str, seed: int, validation: float, test: float) -> str:
+def choose_split(entry: Entry, sha256: str, seed: int, data: DataParams) -> str:
     """Keep a split that is given; draw validation from train, and everything where nothing is given."""
     key = f"group\0{entry.group}" if entry.group else f"image\0{entry.label}\0{sha256}"
     if entry.split is None:
-        return place(seed, key, validation, test)
-    return place(seed, key, validation, 0.0) if entry.split == TRAIN else entry.split
+        return place(seed, key, data.validation_fraction, data.test_fraction)
+    return place(seed, key, data.validation_fraction, 0.0) if entry.split == TRAIN else entry.split
 
 
 def check_rows(rows: pd.DataFrame, classes: list[str]) -> None:

@@ -27,6 +27,8 @@ NOT_A_PROPERTY = (
     "repeated",
 )
 MOST_VALUES = 12
+# As many to a value, on average.
+FEWEST_IMAGES = 2
 PARTS = 4
 
 
@@ -77,16 +79,21 @@ def _sizes(rows: pd.DataFrame) -> pd.Series:
     """Width by height where there are few of them, else the side of a square of that area."""
     names = rows["width"].astype(str) + " x " + rows["height"].astype(str)
     area = (rows["width"] * rows["height"]).astype(float)
-    if names.nunique() > MOST_VALUES:
+    if not _has_few_values(names):
         return _quarters(area**0.5)
     return pd.Series(pd.Categorical(names, names[area.sort_values(kind="stable").index].unique()), rows.index)
 
 
 def _parts(values: pd.Series) -> pd.Series | None:
     """Each value of what has few, quarters of other numbers; None for texts of many values, as a name of each image."""
-    if values.nunique() <= MOST_VALUES:
+    if _has_few_values(values):
         return _categories(values)
     return _quarters(values.astype(float)) if pd.api.types.is_numeric_dtype(values) else None
+
+
+def _has_few_values(values: pd.Series) -> bool:
+    """Of few images, each may have a value of its own, and a part of one image tells nothing."""
+    return values.nunique() <= min(MOST_VALUES, values.count() / FEWEST_IMAGES)
 
 
 def _categories(values: pd.Series) -> pd.Series:

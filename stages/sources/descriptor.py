@@ -8,26 +8,25 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
 from resnet.lean_import import lean_import
 from stages.errors import BadInput
-from stages.params import read_yaml
 from stages.provenance import sha256
+from stages.sections import Section, checked
 from stages.sources.source import Entry
 from stages.splits import TEST, TRAIN
+from stages.yaml_files import read_yaml
 
 
-class PinnedFile(BaseModel):
+class PinnedFile(Section):
     """A file that a set is made of, and where it can be had."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     url: str | None = None
 
 
-class Descriptor(BaseModel):
+class Descriptor(Section):
     """A file of datasets/.
 
     Attributes:
@@ -35,8 +34,6 @@ class Descriptor(BaseModel):
         files: What it reads, by name: in Keras' cache folder, or within scikit-learn.
         classes: Names in the order of the labels.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     source: Literal[
         "sklearn.datasets.load_digits",
@@ -62,16 +59,10 @@ def read_descriptor(path: Path) -> list[Entry]:
     Raises:
         BadInput: No valid descriptor, no network, or content that is not what the descriptor pins.
     """
-    content = read_yaml(path)
-    if not isinstance(content, dict):
-        raise BadInput(f"{path} does not describe a data set: it has no keys; datasets/digits.yaml is an example")
     try:
-        descriptor = Descriptor.model_validate(content)
-    except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise BadInput(
-            f"{path} does not describe a data set: {problems}; datasets/digits.yaml is an example"
-        ) from error
+        descriptor = checked(Descriptor, read_yaml(path), path)
+    except BadInput as error:
+        raise BadInput(f"{error}; datasets/digits.yaml is an example of a data set's description") from error
     if descriptor.source == "sklearn.datasets.load_digits":
         return list(_digits(descriptor, path))
     return list(_keras_dataset(descriptor, path))

@@ -56,9 +56,11 @@ def _are_splits(root: Path, folders: list[Path]) -> bool:
         return False
     if not {TRAIN, TEST} <= names or not names <= set(SPLITS) or len(names) < len(folders):
         found = ", ".join(f"{folder.name}/" for folder in folders)
+        untested = TEST not in names and len(names) > 1
+        to_do = "; the folder that the model is to be judged by must be called test/" if untested else ""
         raise BadInput(
             f"{root} has {found}; expected train/ and test/, validation/ or val/ if you like and nothing else, "
-            "or class folders directly"
+            f"or class folders directly{to_do}"
         )
     return True
 

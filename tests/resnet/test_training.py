@@ -169,6 +169,11 @@ def test_without_a_terminal_there_is_one_line_of_numbers_an_epoch(linear, dark_a
     assert not set(printed) & set("\r\b\x1b")
 
 
+def test_a_training_is_silent_when_asked(linear, dark_and_bright, capsys):
+    resnet.fit(linear, *dark_and_bright, QUICK, validation=dark_and_bright, verbose=0)
+    assert capsys.readouterr().out == ""
+
+
 def test_memory_maps_train_as_arrays_do(linear, dark_and_bright, tmp_path):
     images, labels = dark_and_bright
     np.save(tmp_path / "images.npy", images)

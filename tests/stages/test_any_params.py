@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from stages.errors import BadInput
-from stages.params import load, read_yaml
+from stages.params import load
+from stages.yaml_files import read_yaml
 
 ROOT = Path(__file__).parents[2]
 LONGEST_SENTENCE = 5000

@@ -88,7 +88,8 @@ def test_a_descriptor_that_cannot_be_followed_is_refused(descriptor, refusal, ch
 def test_what_is_no_descriptor_is_refused(here, refusal, content):
     (here / "set.yaml").write_text(content)
     sentence = refusal(read_descriptor, (here / "set.yaml").relative_to(here))
-    assert "set.yaml is not valid YAML: " in sentence or "set.yaml does not describe a data set: " in sentence
+    said = ("set.yaml is not valid YAML: ", "set.yaml must be a mapping of keys, but ", "set.yaml: source is missing")
+    assert any(part in sentence for part in said)
     assert ": :" not in sentence
 
 

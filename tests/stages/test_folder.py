@@ -159,6 +159,7 @@ def test_folders_that_look_like_splits_but_are_not_are_refused(tree, refusal, fo
     sentence = refusal(read_folder, root)
     assert all(f"{folder}/" in sentence for folder in folders)
     assert "expected train/ and test/" in sentence
+    assert ("must be called test/" in sentence) == (len(folders) > 1 and "test" not in folders)
 
 
 def test_a_split_or_a_class_without_images_is_refused(tree, refusal):

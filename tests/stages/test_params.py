@@ -164,9 +164,9 @@ def test_an_unknown_architecture_is_told_with_the_nearest_ones(params_file, refu
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        pytest.param(b"", "must be a mapping of sections, but is empty", id="empty"),
-        pytest.param(b"# nothing\n", "must be a mapping of sections, but is empty", id="comment"),
-        pytest.param(b"- seed: 0\n", "must be a mapping of sections, but holds list", id="list"),
+        pytest.param(b"", "must be a mapping of keys, but is empty", id="empty"),
+        pytest.param(b"# nothing\n", "must be a mapping of keys, but is empty", id="comment"),
+        pytest.param(b"- seed: 0\n", "must be a mapping of keys, but holds list", id="list"),
         pytest.param(b"data: [1\n", "is not valid YAML: line 2: .*expected ',' or ']'", id="open bracket"),
         pytest.param(b"\tseed: 0\n", "is not valid YAML: line 1: .*cannot start", id="tab"),
         pytest.param(b"seed: 0\nseed: 1\n", 'is not valid YAML: line 2: .*duplicate key "seed"', id="twice"),

@@ -84,6 +84,13 @@ def test_few_sizes_are_named_and_many_are_cut_into_quarters(rows):
     assert many["images"].tolist() == [10, 10, 10, 10]
 
 
+@pytest.mark.parametrize("name", ["age", "bytes", "width"])
+def test_of_few_images_each_with_a_number_of_its_own_quarters_are_compared_and_not_the_images(rows, name):
+    few = rows(**{name: np.arange(20, 60)}).head(8)
+    found = slices(few, np.arange(8) >= 4, 0.95).query("property == @name or property == 'size'")
+    assert found["images"].tolist() == [2, 2, 2, 2]
+
+
 def test_images_of_unknown_value_are_in_no_part(rows):
     found = measured(rows(camera=["old", "new", None, "new"] * 10)).query("property == 'camera'")
     assert found["images"].tolist() == [20, 10]
