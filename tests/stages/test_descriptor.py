@@ -65,8 +65,12 @@ def test_the_digits_are_those_of_scikit_learn(descriptor):
     ("changes", "parts"),
     [
         ({"source": "sklearn.datasets.load_iris"}, ["source", "load_digits"]),
-        ({"classes": None}, ["classes", "required"]),
-        ({"clases": []}, ["clases", "not permitted"]),
+        ({"classes": None}, ["classes is missing", "datasets/digits.yaml is an example"]),
+        ({"clases": []}, ["unknown key clases (did you mean classes?)"]),
+        (
+            {"files": {"digits.csv.gz": {"sha256": "0" * 64, "ulr": ""}}},
+            ["unknown key files.digits.csv.gz.ulr (did you mean url?)"],
+        ),
         ({"classes": ["0", 1]}, ["classes.1", "valid string"]),
         ({"classes": [str(number) for number in range(9)]}, ["9 classes", "10 labels"]),
         ({"classes": ["0"] * 10}, ["classes", "'0'", "twice"]),
